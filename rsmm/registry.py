@@ -1,0 +1,201 @@
+"""Registries of rsmm: children of MMEngine's roots that load their entries on demand.
+
+An entry is any class or function decorated with ``@<REGISTRY>.register_module()`` somewhere under
+``rsmm/``. When a config names one, the registry reads the package's source for the decorator and
+imports only the module that holds it. Contributors list nothing anywhere, ``import rsmm`` stays
+cheap, and a classification run never imports the detection stack.
+
+Entries of sibling packages are reached by prefix (``mmpretrain.ResNet``, ``mmdet.DeformableDETR``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine import registry as roots
+from mmengine.registry import Registry as MMEngineRegistry
+
+from rsmm.errors import ConfigError, did_you_mean
+
+SCOPE = 'rsmm'
+_DECORATED = re.compile(
+    r'^@(?P<registry>[A-Z_]+)\.register_module\([^)]*\)\n(?:@.*\n)*(?:class|def) (?P<name>\w+)',
+    re.MULTILINE,
+)
+_import_lock = threading.RLock()
+
+
+@functools.cache
+def entry_index() -> dict[tuple[str, str], str]:
+    """Map ``(registry variable, entry name)`` to the module that registers it.
+
+    Read from the source text of the package, so nothing is imported.
+    """
+    package = Path(__file__).parent
+    index: dict[tuple[str, str], str] = {}
+    for file in sorted(package.rglob('*.py')):
+        if file == Path(__file__):
+            continue
+        module = '.'.join(('rsmm', *file.relative_to(package).with_suffix('').parts))
+        for match in _DECORATED.finditer(file.read_text(encoding='utf-8')):
+            index[match['registry'], match['name']] = module.removesuffix('.__init__')
+    return index
+
+
+class Registry(MMEngineRegistry):
+    """A child registry that imports an entry's module when the entry is first asked for.
+
+    Args:
+        variable: Name under which this module exposes the registry, e.g. ``'MODELS'``.
+        parent: Root registry of MMEngine; its name and builder carry over.
+    """
+
+    def __init__(self, variable: str, parent: MMEngineRegistry) -> None:
+        self.variable = variable
+        super().__init__(parent.name, parent=parent, scope=SCOPE, locations=['rsmm.registry'])
+
+    def build(self, cfg: dict, *args, **kwargs):
+        """Build an object from its config.
+
+        Raises:
+            ConfigError: An entry or one of its settings does not exist.
+        """
+        try:
+            return super().build(cfg, *args, **kwargs)
+        except TypeError as error:
+            explained = explain_unexpected_key(error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def entries(self) -> list[str]:
+        """Names of all entries of this registry, loaded or not."""
+        lazy = {name for variable, name in entry_index() if variable == self.variable}
+        return sorted(lazy | set(self._module_dict))
+
+    def get(self, key: str):
+        """Return the entry, importing its module if that has not happened yet.
+
+        Raises:
+            ConfigError: The name is unknown; the message offers the closest known one.
+        """
+        scope, name = self.split_scope_key(key)
+        if scope in (None, SCOPE) and name not in self._module_dict:
+            module = entry_index().get((self.variable, name))
+            if module is not None:
+                with _import_lock:
+                    importlib.import_module(module)
+        elif scope is not None and scope != SCOPE:
+            prepare_scope(scope)
+        try:
+            entry = super().get(key)
+        except RuntimeError:
+            entry = None
+        if entry is None:
+            raise ConfigError(
+                f"'{key}' is not an entry of the {self.name} registry."
+                f'{did_you_mean(name, self._all_names())}',
+                where=f"type='{key}'",
+                fix='Entries of other packages need their prefix, e.g. mmpretrain.ResNet',
+            )
+        return entry
+
+    def _all_names(self) -> list[str]:
+        return [*self.entries(), *(self.parent._module_dict if self.parent else ())]
+
+
+def prepare_scope(scope: str) -> None:
+    """Get a sibling package ready before its registry is first used.
+
+    mmdet needs ops that mmcv may lack; mmpretrain would import mmdet for one optional layer.
+    """
+    if scope == 'mmdet':
+        from rsmm.ops.mmcv_fallback import install
+
+        install()
+    elif scope == 'mmpretrain' and 'mmpretrain.models' not in sys.modules:
+        with _import_lock, _hidden('mmdet'):
+            importlib.import_module('mmpretrain.models')
+
+
+@contextlib.contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Make ``import package`` fail inside the block unless it is already imported."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+def explain_unexpected_key(error: TypeError) -> ConfigError | None:
+    """Turn MMEngine's "unexpected keyword argument" into an error that names the closest setting.
+
+    Returns:
+        The error to raise instead, or None when ``error`` is about something else.
+    """
+    match = re.search(
+        r"class `(?P<name>\w+)` in (?P<file>\S+): .*unexpected keyword argument '(?P<key>\w+)'",
+        str(error),
+        re.DOTALL,
+    )
+    if match is None:
+        return None
+    module = match['file'].removesuffix('.py').replace('/', '.')
+    entry = getattr(sys.modules.get(module), match['name'], None)
+    known = _parameters(entry) if entry is not None else []
+    return ConfigError(
+        f"'{match['key']}' is not a setting of {match['name']}.{did_you_mean(match['key'], known)}",
+        where=f"type='{match['name']}'",
+        fix=f'Known settings: {", ".join(known)}' if known else None,
+    )
+
+
+def _parameters(entry) -> list[str]:
+    """Keyword names that a class and its bases accept."""
+    names: dict[str, None] = {}
+    for cls in inspect.getmro(entry) if inspect.isclass(entry) else (entry,):
+        target = cls.__dict__.get('__init__') if inspect.isclass(cls) else cls
+        if not inspect.isfunction(target):
+            continue
+        for parameter in inspect.signature(target).parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                names[parameter.name] = None
+    names.pop('self', None)
+    return list(names)
+
+
+RUNNERS = Registry('RUNNERS', roots.RUNNERS)
+RUNNER_CONSTRUCTORS = Registry('RUNNER_CONSTRUCTORS', roots.RUNNER_CONSTRUCTORS)
+LOOPS = Registry('LOOPS', roots.LOOPS)
+HOOKS = Registry('HOOKS', roots.HOOKS)
+LOG_PROCESSORS = Registry('LOG_PROCESSORS', roots.LOG_PROCESSORS)
+DATASETS = Registry('DATASETS', roots.DATASETS)
+DATA_SAMPLERS = Registry('DATA_SAMPLERS', roots.DATA_SAMPLERS)
+TRANSFORMS = Registry('TRANSFORMS', roots.TRANSFORMS)
+MODELS = Registry('MODELS', roots.MODELS)
+MODEL_WRAPPERS = Registry('MODEL_WRAPPERS', roots.MODEL_WRAPPERS)
+WEIGHT_INITIALIZERS = Registry('WEIGHT_INITIALIZERS', roots.WEIGHT_INITIALIZERS)
+OPTIMIZERS = Registry('OPTIMIZERS', roots.OPTIMIZERS)
+OPTIM_WRAPPERS = Registry('OPTIM_WRAPPERS', roots.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'OPTIM_WRAPPER_CONSTRUCTORS', roots.OPTIM_WRAPPER_CONSTRUCTORS
+)
+PARAM_SCHEDULERS = Registry('PARAM_SCHEDULERS', roots.PARAM_SCHEDULERS)
+METRICS = Registry('METRICS', roots.METRICS)
+EVALUATOR = Registry('EVALUATOR', roots.EVALUATOR)
+TASK_UTILS = Registry('TASK_UTILS', roots.TASK_UTILS)
+VISUALIZERS = Registry('VISUALIZERS', roots.VISUALIZERS)
+VISBACKENDS = Registry('VISBACKENDS', roots.VISBACKENDS)
+INFERENCERS = Registry('INFERENCERS', roots.INFERENCERS)
