@@ -1,0 +1,50 @@
+"""What all rsmm datasets share: a root that exists, and errors that help when it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+
+from rsmm.errors import DataNotFoundError
+
+
+class RSDataset(BaseDataset):
+    """Base of the datasets: mmengine's contract plus a checked data root.
+
+    Subclasses set ``TOY_NAME`` to the name under which ``tools/misc/make_toy_data.py`` writes a toy
+    copy in the same layout, and implement ``load_data_list``.
+
+    Args:
+        data_root: Folder in the published layout.
+        **kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        DataNotFoundError: The root is missing or holds no files.
+    """
+
+    TOY_NAME: str | None = None
+
+    def __init__(self, data_root: str = '', **kwargs) -> None:
+        self.check_root(data_root)
+        super().__init__(data_root=str(data_root), **kwargs)
+
+    @classmethod
+    def check_root(cls, data_root: str) -> None:
+        """Raise :class:`DataNotFoundError` unless ``data_root`` is a folder with something in it."""
+        root = Path(data_root)
+        if not data_root or not root.is_dir():
+            raise cls.not_found('there is no such folder', data_root or 'data_root')
+        if not any(root.iterdir()):
+            raise cls.not_found('the folder is empty', data_root)
+
+    @classmethod
+    def not_found(cls, what: str, where: str | Path) -> DataNotFoundError:
+        """Build the error for absent data, with the command that makes toy data."""
+        fix = 'Set it with --cfg-options data_root=DIR'
+        if cls.TOY_NAME:
+            fix += (
+                ', or make toy data: '
+                f'python tools/misc/make_toy_data.py {cls.TOY_NAME} --out {where}'
+            )
+        return DataNotFoundError(what, where=where, fix=fix)
