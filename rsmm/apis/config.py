@@ -1,0 +1,220 @@
+"""Loading configs the way the command line needs it.
+
+``--cfg-options data_root=DIR`` must reach every place that uses the variable ``data_root``. mmengine
+resolves variables while it reads the file, before options are merged, so there the option changes
+nothing but the variable. Here an option that names a plain top-level variable is applied to the line
+that assigns it, and the config is read from that.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+
+from rsmm.errors import ConfigError, did_you_mean
+
+#: Top-level keys that the runner and the tools read.
+KNOWN_KEYS = frozenset(
+    [
+        'model',
+        'work_dir',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'train_cfg',
+        'val_cfg',
+        'test_cfg',
+        'auto_scale_lr',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_evaluator',
+        'test_evaluator',
+        'default_hooks',
+        'custom_hooks',
+        'custom_imports',
+        'data_preprocessor',
+        'load_from',
+        'resume',
+        'launcher',
+        'env_cfg',
+        'log_processor',
+        'log_level',
+        'visualizer',
+        'vis_backends',
+        'default_scope',
+        'randomness',
+        'experiment_name',
+        'runner_type',
+        'sync_bn',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'tta_model',
+        'tta_pipeline',
+        'train_pipeline',
+        'val_pipeline',
+        'test_pipeline',
+        'compile',
+    ]
+)
+
+
+def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = None) -> Config:
+    """Read a config and apply command-line options to it.
+
+    Args:
+        path: Config file.
+        options: ``{'a.b.c': value}``; a key without dots that the config (or one of its bases)
+            assigns a plain value takes effect wherever that variable is used.
+
+    Returns:
+        The merged config; its ``filename`` is ``path``.
+
+    Raises:
+        ConfigError: The file is missing or broken, or an option or a top-level key does not exist;
+            the message names the closest one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        siblings = (
+            [entry.name for entry in path.parent.glob('*.py')] if path.parent.is_dir() else []
+        )
+        raise ConfigError(f'no such config.{did_you_mean(path.name, siblings)}', where=path)
+    options = dict(options or {})
+    sources = _sources(path.resolve())
+    variables = {
+        name: options.pop(name) for name in list(options) if name in _plain_variables(sources)
+    }
+    config = _read(path, sources, variables) if variables else _from_file(path)
+    _check_top_level(config, path)
+    for key in options:
+        _check_option(config, key)
+    config.merge_from_dict(options)
+    return config
+
+
+def _from_file(path: Path) -> Config:
+    try:
+        return Config.fromfile(str(path))
+    except (SyntaxError, NameError, KeyError, FileNotFoundError) as error:
+        raise ConfigError(f'cannot be read as a config: {error}', where=path) from error
+
+
+def _sources(path: Path) -> dict[Path, ast.Module]:
+    """Parse a config and all its base files in this tree."""
+    sources: dict[Path, ast.Module] = {}
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in sources:
+            continue
+        try:
+            sources[file] = ast.parse(file.read_text(encoding='utf-8'))
+        except (OSError, SyntaxError) as error:
+            raise ConfigError(f'cannot be read as a config: {error}', where=file) from error
+        for node in sources[file].body:
+            if _assigned(node) == '_base_':
+                bases = ast.literal_eval(node.value)
+                bases = [bases] if isinstance(bases, str) else bases
+                waiting += [(file.parent / base).resolve() for base in bases if '::' not in base]
+    return sources
+
+
+def _assigned(node: ast.stmt) -> str | None:
+    """Name of a simple ``name = value`` statement."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+        return target.id if isinstance(target, ast.Name) else None
+    return None
+
+
+def _plain_variables(sources: Mapping[Path, ast.Module]) -> set[str]:
+    """Names that some file assigns a literal which is not a dict."""
+    names = set()
+    for tree in sources.values():
+        for node in tree.body:
+            name = _assigned(node)
+            if name and not name.startswith('_') and _is_plain(node.value):
+                names.add(name)
+    return names
+
+
+def _is_plain(node: ast.expr) -> bool:
+    try:
+        return not isinstance(ast.literal_eval(node), dict)
+    except ValueError:
+        return False
+
+
+def _read(path: Path, sources: dict[Path, ast.Module], variables: dict[str, object]) -> Config:
+    """Read the config from a copy of its files in which the variables are assigned anew."""
+    common = Path(os.path.commonpath([file.parent for file in sources]))
+    with tempfile.TemporaryDirectory(prefix='rsmm-config-') as folder:
+        for file, tree in sources.items():
+            copy = Path(folder) / file.relative_to(common)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            changed = False
+            for node in tree.body:
+                if _assigned(node) in variables and _is_plain(node.value):
+                    node.value = ast.parse(repr(variables[_assigned(node)]), mode='eval').body
+                    changed = True
+            if changed:
+                copy.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding='utf-8')
+            else:
+                shutil.copyfile(file, copy)
+        config = _from_file(Path(folder) / path.resolve().relative_to(common))
+    config._filename = str(path)
+    return config
+
+
+def _check_top_level(config: Config, path: Path) -> None:
+    """Refuse a key that is nearly, but not quite, one that the runner reads."""
+    for key in config:
+        if key not in KNOWN_KEYS:
+            close = did_you_mean(key, KNOWN_KEYS - set(config))
+            if close and _nearly(key, close):
+                raise ConfigError(f"'{key}' is not a key of a config.{close}", where=path)
+
+
+def _nearly(key: str, hint: str) -> bool:
+    """Whether the hinted key differs by a slip of the finger rather than by intent."""
+    import difflib
+
+    return difflib.SequenceMatcher(None, key, hint.split("'")[1]).ratio() > 0.88
+
+
+def _check_option(config: Config, key: str) -> None:
+    """Refuse an option whose parent does not exist."""
+    node: object = config
+    parts = key.split('.')
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(node, list | tuple):
+            if not part.isdigit() or int(part) >= len(node):
+                raise ConfigError(
+                    f"'{part}' is not an index of a list of {len(node)}",
+                    where=f'--cfg-options {key}',
+                )
+            node = node[int(part)]
+        elif isinstance(node, Mapping):
+            known = set(node) | (KNOWN_KEYS if depth == 0 else set())
+            # Below the top level the last part may add a setting; its class checks the name.
+            if part not in known and not (last and depth > 0):
+                raise ConfigError(
+                    f"there is no '{'.'.join(parts[: depth + 1])}' in the config."
+                    f'{did_you_mean(part, known)}',
+                    where=f'--cfg-options {key}',
+                )
+            node = node.get(part)
+            if node is None:
+                return
+        else:
+            raise ConfigError(
+                f"'{'.'.join(parts[:depth])}' holds {node!r} and has no '{part}'",
+                where=f'--cfg-options {key}',
+            )

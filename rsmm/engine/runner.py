@@ -1,0 +1,100 @@
+"""The runner: mmengine's, on any device, with safe and exact checkpoints."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner as MMEngineRunner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from rsmm.engine.checkpoint import resume_runner, save_runner_checkpoint
+from rsmm.engine.distributed import init_distributed
+from rsmm.registry import RUNNERS
+from rsmm.utils.lock import hold_folder
+
+
+@RUNNERS.register_module()
+class Runner(MMEngineRunner):
+    """Runs an experiment described by a config.
+
+    Differences from :class:`mmengine.runner.Runner`:
+
+    - distributed runs work on the CPU (gloo), with batch statistics over all processes;
+    - every dataset draws its randomness from seed, epoch and sample
+      (:class:`rsmm.datasets.seeded.SeededDataset`), every training step from seed and step;
+    - checkpoints are written atomically, load as weights only and resume exactly;
+    - a work folder serves one training run at a time.
+    """
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the process group on the backend of this machine, then set up as mmengine does."""
+        options = dict(env_cfg.get('dist_cfg') or {})
+        if self.distributed:
+            # A config written for GPUs names nccl; the machine decides.
+            backend = options.get('backend') if torch.cuda.is_available() else None
+            init_distributed(self._launcher, timeout=options.get('timeout', 1800), backend=backend)
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for distributed training; on the CPU without device ids."""
+        if not self.distributed or torch.cuda.is_available():
+            return super().wrap_model(model_wrapper_cfg, model)
+        if self.cfg.get('sync_bn') is not None:
+            from rsmm.models.layers.sync_batchnorm import convert_cpu_sync_batchnorm
+
+            model = convert_cpu_sync_batchnorm(model)
+        options = {
+            'broadcast_buffers': False,
+            'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+            **{key: value for key, value in (model_wrapper_cfg or {}).items() if key != 'type'},
+        }
+        return MMDistributedDataParallel(module=model, **options)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a loader whose dataset seeds itself per sample."""
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        config = copy.deepcopy(dataloader)
+        if isinstance(config['dataset'], dict):
+            config['dataset'] = dict(type='rsmm.SeededDataset', dataset=config['dataset'])
+        if config.get('num_workers', 0) == 0:
+            # torch refuses these two without workers; a debugging override should not need them.
+            config.pop('persistent_workers', None)
+            config.pop('prefetch_factor', None)
+        return MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register mmengine's default hooks and the seeding of each step."""
+        super().register_default_hooks(
+            {'random_state': dict(type='RandomStateHook')} | (hooks or {})
+        )
+
+    def train(self) -> nn.Module:
+        """Train, holding the work folder so that no second run writes into it."""
+        with hold_folder(self.work_dir, enabled=is_main_process()):
+            return super().train()
+
+    def save_checkpoint(self, *args, **kwargs) -> None:
+        """Save atomically, in a form that loads as weights only."""
+        save_runner_checkpoint(self, *args, **kwargs)
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer=True,
+        resume_param_scheduler=True,
+        map_location='default',
+    ) -> None:
+        """Continue a run exactly where its checkpoint was written."""
+        resume_runner(self, filename, resume_optimizer, resume_param_scheduler, map_location)
+        # The resumed run's seed replaces the fresh one, also in the sampler already built.
+        sampler = getattr(self.train_dataloader, 'sampler', None)
+        if hasattr(sampler, 'seed'):
+            sampler.seed = self.seed

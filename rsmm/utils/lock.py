@@ -1,0 +1,48 @@
+"""Keeping two runs out of one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from rsmm.errors import ConfigError
+
+
+@contextlib.contextmanager
+def hold_folder(folder: str | os.PathLike, enabled: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on ``folder`` while the block runs.
+
+    The lock goes with the process, so a killed run leaves nothing to clean up.
+
+    Args:
+        folder: Existing folder.
+        enabled: False for processes that share the folder with the one that locks it.
+
+    Raises:
+        ConfigError: Another process holds it.
+    """
+    if not enabled:
+        yield
+        return
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: no lock to take
+        yield
+        return
+    with (Path(folder) / '.lock').open('a+') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise ConfigError(
+                f'another run is writing here (process {file.read().strip() or "unknown"})',
+                where=folder,
+                fix='Give this run its own --work-dir',
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
