@@ -1,0 +1,161 @@
+"""Train or test the experiment that a config describes; what ``tools/`` call."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from rsmm.apis.config import load_config
+from rsmm.errors import ConfigError
+from rsmm.registry import RUNNERS, explain_unexpected_key
+
+#: Stands for "no checkpoint, keep the weights of initialisation" on the command line.
+RANDOM = 'random'
+
+
+def train(
+    config: str | PathLike | Config,
+    work_dir: str | None = None,
+    resume: bool | str = False,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+    options: Mapping[str, object] | None = None,
+    launcher: str = 'none',
+):
+    """Train an experiment.
+
+    Args:
+        config: Config file, or a loaded config.
+        work_dir: Folder for logs and checkpoints; default ``work_dirs/<config name>``.
+        resume: True resumes from the newest checkpoint of the work folder, a path from that file.
+        amp: Mixed precision: float16 on a GPU, bfloat16 on a CPU that has it.
+        auto_scale_lr: Scale the learning rate by actual over base batch size.
+        options: Dotted config keys to override.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The runner after training.
+
+    Raises:
+        ConfigError: The config does not fit, or the work folder holds another run.
+    """
+    config = _prepare(config, work_dir, options, launcher)
+    if amp:
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if resume:
+        config.resume = True
+        config.load_from = None if resume is True else str(resume)
+    if auto_scale_lr:
+        if not config.get('auto_scale_lr'):
+            raise ConfigError(
+                'it states no base batch size',
+                where=config.filename,
+                fix='Add auto_scale_lr = dict(base_batch_size=N)',
+            )
+        config.auto_scale_lr.enable = True
+    if not config.get('resume'):
+        _refuse_used_folder(config.work_dir)
+    runner = build_runner(config)
+    runner.train()
+    return runner
+
+
+def test(
+    config: str | PathLike | Config,
+    checkpoint: str,
+    work_dir: str | None = None,
+    out: str | None = None,
+    show_dir: str | None = None,
+    tta: bool = False,
+    amp: bool = False,
+    options: Mapping[str, object] | None = None,
+    launcher: str = 'none',
+) -> dict[str, float]:
+    """Test a checkpoint and return its metrics.
+
+    Args:
+        config: Config file, or a loaded config.
+        checkpoint: File or URL; ``'random'`` keeps the weights of initialisation.
+        work_dir: Folder for the log; default ``work_dirs/<config name>``.
+        out: File for the predictions, ``.json`` or ``.pkl``.
+        show_dir: Folder for a picture of each prediction.
+        tta: Average predictions over the transforms of the config's ``tta_pipeline``.
+        amp: Test in half precision where the device has it.
+        options: Dotted config keys to override.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        Metric name to value.
+    """
+    config = _prepare(config, work_dir, options, launcher)
+    config.load_from = None if checkpoint == RANDOM else str(checkpoint)
+    config.resume = False
+    if amp:
+        config.test_cfg.fp16 = True
+    if show_dir is not None:
+        config.default_hooks.visualization = dict(type='VisualizationHook', out_dir=show_dir)
+    if tta:
+        config = _with_tta(config)
+    if out is not None:
+        evaluators = config.test_evaluator
+        evaluators = list(evaluators) if isinstance(evaluators, list | tuple) else [evaluators]
+        config.test_evaluator = [*evaluators, dict(type='DumpPredictions', out=str(out))]
+    return build_runner(config).test()
+
+
+def build_runner(config: Config):
+    """Build the runner of a config; a setting that does not exist names the closest one."""
+    try:
+        return RUNNERS.build({'type': config.get('runner_type', 'Runner'), 'cfg': config})
+    except TypeError as error:
+        explained = explain_unexpected_key(error)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _prepare(
+    config: str | PathLike | Config,
+    work_dir: str | None,
+    options: Mapping[str, object] | None,
+    launcher: str,
+) -> Config:
+    if isinstance(config, Config):
+        config = copy.deepcopy(config)
+        config.merge_from_dict(dict(options or {}))
+    else:
+        config = load_config(config, options)
+    config.launcher = launcher
+    if work_dir is not None:
+        config.work_dir = str(work_dir)
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / Path(config.filename).stem)
+    return config
+
+
+def _refuse_used_folder(work_dir: str) -> None:
+    """A finished or broken run must not be written over by mistake."""
+    used = sorted(Path(work_dir).glob('*.pth')) if Path(work_dir).is_dir() else []
+    if used:
+        raise ConfigError(
+            f'the folder holds checkpoints of another run ({used[-1].name})',
+            where=work_dir,
+            fix='Go on with --resume, or give this run its own --work-dir',
+        )
+
+
+def _with_tta(config: Config) -> Config:
+    if 'tta_model' not in config or 'tta_pipeline' not in config:
+        raise ConfigError(
+            'it has no tta_model and tta_pipeline',
+            where=config.filename,
+            fix='Inherit them, e.g. from configs/_base_/tta/classification.py',
+        )
+    config.model = ConfigDict(**config.tta_model, module=config.model)
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    return config
