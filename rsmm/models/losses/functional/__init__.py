@@ -1,0 +1,19 @@
+"""Losses as pure functions of tensors: no state, no device, no distribution."""
+
+from rsmm.models.losses.functional.contrastive import (
+    caco_loss,
+    change_ratio,
+    info_nce,
+    saco_group_term,
+    saco_loss,
+    seco_loss,
+)
+
+__all__ = [
+    'caco_loss',
+    'change_ratio',
+    'info_nce',
+    'saco_group_term',
+    'saco_loss',
+    'seco_loss',
+]
