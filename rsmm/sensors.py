@@ -94,7 +94,7 @@ BAND_ORDERS: dict[str, tuple[str, ...]] = {
     'sentinel2-l1c': _S2_NATIVE,
     'sentinel2-l2a': _S2_L2A,
     # EuroSAT's GeoTIFFs keep B8A last.
-    'eurosat': tuple(name for name in _S2_NATIVE if name != 'B8A') + ('B8A',),
+    'eurosat': (*(name for name in _S2_NATIVE if name != 'B8A'), 'B8A'),
     'eurosat-rgb': RGB,
     'bigearthnet': _S2_L2A,
     'seco': _S2_L2A,
@@ -151,6 +151,12 @@ BAND_STATS: dict[str, dict[str, tuple[float, float]]] = {
         'B11': (1909.8394775390625, 984.9249267578125),
         'B12': (1379.6024169921875, 844.7711181640625),
     },
+    # Measured on the JPEG chips of a 21,600-chip train list, pixels pooled.
+    'eurosat-rgb': {
+        'B04': (87.8667, 51.6167),
+        'B03': (96.9995, 34.8766),
+        'B02': (104.0038, 29.4406),
+    },
     'imagenet': {
         'R': (123.675, 58.395),
         'G': (116.28, 57.12),
@@ -189,6 +195,26 @@ def band_order(name: str) -> tuple[str, ...]:
             fix=f'Known orders: {", ".join(sorted(BAND_ORDERS))}',
         )
     return BAND_ORDERS[name]
+
+
+def rgb_positions(
+    bands: Sequence[str], *, where: str | PathLike | None = None
+) -> tuple[int, int, int]:
+    """Return the positions of red, green and blue in a three-band colour image.
+
+    Raises:
+        DataError: The bands are not exactly the red, green and blue of one sensor.
+    """
+    for sensor in SENSORS.values():
+        colour = {band.common_name: band.name for band in sensor.bands}
+        rgb = [colour.get(name) for name in ('red', 'green', 'blue')]
+        if sorted(canonical_band(band) for band in bands) == sorted(map(str, rgb)):
+            return tuple(band_indices(bands, rgb))
+    raise DataError(
+        f'expected a colour image of three bands, found {", ".join(bands)}',
+        where=where,
+        fix="Put SelectBands('s2-rgb') before it, or use a transform for any band count",
+    )
 
 
 def resolve_bands(bands: str | Sequence[str]) -> tuple[str, ...]:
