@@ -1,16 +1,15 @@
 """Loading configs the way the command line needs it.
 
-``--cfg-options data_root=DIR`` must reach every place that uses the variable ``data_root``. mmengine
-resolves variables while it reads the file, before options are merged, so there the option changes
-nothing but the variable. Here an option that names a plain top-level variable is applied to the line
-that assigns it, and the config is read from that.
+``--cfg-options data_root=DIR`` must reach every place that uses the variable ``data_root``.
+mmengine resolves variables while it reads the file, before options are merged, so there the option
+changes nothing but the variable. Here an option that names a plain top-level variable is applied to
+the line that assigns it, and the config is read from that.
 """
 
 from __future__ import annotations
 
 import ast
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -158,18 +157,27 @@ def _read(path: Path, sources: dict[Path, ast.Module], variables: dict[str, obje
         for file, tree in sources.items():
             copy = Path(folder) / file.relative_to(common)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            changed = False
-            for node in tree.body:
-                if _assigned(node) in variables and _is_plain(node.value):
-                    node.value = ast.parse(repr(variables[_assigned(node)]), mode='eval').body
-                    changed = True
-            if changed:
-                copy.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding='utf-8')
-            else:
-                shutil.copyfile(file, copy)
+            edits = {
+                node.value: repr(variables[_assigned(node)])
+                for node in tree.body
+                if _assigned(node) in variables and _is_plain(node.value)
+            }
+            copy.write_text(_edited(file.read_text(encoding='utf-8'), edits), encoding='utf-8')
         config = _from_file(Path(folder) / path.resolve().relative_to(common))
     config._filename = str(path)
     return config
+
+
+def _edited(source: str, edits: Mapping[ast.expr, str]) -> str:
+    """Replace the source text of some expressions, leaving every other character as it is."""
+    lines = source.encode().splitlines(keepends=True)  # ast counts columns in bytes
+    for node, text in sorted(edits.items(), key=lambda edit: -edit[0].lineno):
+        first, last = node.lineno - 1, node.end_lineno - 1
+        replaced = (
+            lines[first][: node.col_offset] + text.encode() + lines[last][node.end_col_offset :]
+        )
+        lines[first : last + 1] = [replaced]
+    return b''.join(lines).decode()
 
 
 def _check_top_level(config: Config, path: Path) -> None:

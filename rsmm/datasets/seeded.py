@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
+from rsmm.registry import DATASETS
+
 
 class SampleIndex(int):
     """An index that knows which draw it belongs to.
@@ -45,7 +47,7 @@ def derive_seed(*parts: int) -> int:
 def seed_generators(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global CPU generators."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the transforms of the OpenMMLab stack draw from it
+    np.random.seed(seed)
     torch.default_generator.manual_seed(seed)
 
 
@@ -57,17 +59,18 @@ def seeded(*parts: int) -> Iterator[None]:
     """
     in_worker = get_worker_info() is not None
     if not in_worker:
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seed_generators(derive_seed(*parts))
     try:
         yield
     finally:
         if not in_worker:
             random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
+            np.random.set_state(states[1])
             torch.set_rng_state(states[2])
 
 
+@DATASETS.register_module()
 class SeededDataset(Dataset):
     """Proxy of any map-style dataset that loads sample ``i`` under a seed of its own.
 
@@ -75,11 +78,11 @@ class SeededDataset(Dataset):
     other attributes are those of the wrapped dataset.
 
     Args:
-        dataset: The dataset to wrap.
+        dataset: The dataset to wrap, or its config.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset | dict) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getitem__(self, index: int):
         if not isinstance(index, SampleIndex):

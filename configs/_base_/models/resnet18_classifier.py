@@ -1,0 +1,25 @@
+# ResNet-18 with global average pooling and a linear classifier.
+# `in_channels` follows the bands of the dataset; `num_classes` its classes.
+in_channels = 3
+num_classes = 10
+
+model = dict(
+    type='mmpretrain.ImageClassifier',
+    backbone=dict(
+        type='mmpretrain.ResNet',
+        depth=18,
+        in_channels=in_channels,
+        init_cfg=[
+            dict(type='Kaiming', layer=['Conv2d']),
+            dict(type='Constant', val=1, layer=['_BatchNorm']),
+        ],
+    ),
+    neck=dict(type='mmpretrain.GlobalAveragePooling'),
+    head=dict(
+        type='mmpretrain.LinearClsHead',
+        num_classes=num_classes,
+        in_channels=512,
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        topk=(1,),
+    ),
+)
