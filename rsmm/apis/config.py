@@ -164,8 +164,7 @@ def _read(path: Path, sources: dict[Path, ast.Module], variables: dict[str, obje
             }
             copy.write_text(_edited(file.read_text(encoding='utf-8'), edits), encoding='utf-8')
         config = _from_file(Path(folder) / path.resolve().relative_to(common))
-    config._filename = str(path)
-    return config
+    return Config(config.to_dict(), cfg_text=config.text, filename=str(path))
 
 
 def _edited(source: str, edits: Mapping[ast.expr, str]) -> str:
@@ -198,7 +197,7 @@ def _nearly(key: str, hint: str) -> bool:
 
 def _check_option(config: Config, key: str) -> None:
     """Refuse an option whose parent does not exist."""
-    node: object = config
+    node: object = config.to_dict()
     parts = key.split('.')
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
