@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
 
 from rsmm.errors import DataNotFoundError
+from rsmm.registry import TRANSFORMS
 
 
 class RSDataset(BaseDataset):
@@ -17,6 +19,8 @@ class RSDataset(BaseDataset):
 
     Args:
         data_root: Folder in the published layout.
+        pipeline: Transforms or their configs, looked up in rsmm's registry whatever the default
+            scope is, so that a dataset also works outside a runner.
         **kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
@@ -25,13 +29,16 @@ class RSDataset(BaseDataset):
 
     TOY_NAME: str | None = None
 
-    def __init__(self, data_root: str = '', **kwargs) -> None:
+    def __init__(
+        self, data_root: str = '', pipeline: Sequence[dict | Callable] = (), **kwargs
+    ) -> None:
         self.check_root(data_root)
-        super().__init__(data_root=str(data_root), **kwargs)
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        super().__init__(data_root=str(data_root), pipeline=steps, **kwargs)
 
     @classmethod
     def check_root(cls, data_root: str) -> None:
-        """Raise :class:`DataNotFoundError` unless ``data_root`` is a folder with something in it."""
+        """Raise :class:`DataNotFoundError` unless ``data_root`` is a folder that is not empty."""
         root = Path(data_root)
         if not data_root or not root.is_dir():
             raise cls.not_found('there is no such folder', data_root or 'data_root')
