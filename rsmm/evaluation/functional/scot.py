@@ -1,0 +1,287 @@
+"""SpaceNet Change and Object Tracking (SCOT): the metric of SpaceNet 7, and MOTA beside it.
+
+Source: Van Etten et al., "The Multi-Temporal Urban Development SpaceNet Dataset", CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from scipy import sparse
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from rsmm.errors import DataError
+from rsmm.geo.overlap import FootprintSet, overlapping_pairs
+
+#: Reward of a match before its IoU: the number of matches comes first.
+_REWARD = 100.0
+
+Frame = Sequence[tuple[Hashable, shapely.Geometry]]
+Cubes = Mapping[str, Mapping[str, Frame]]
+
+
+def match_footprints(
+    truth: FootprintSet, proposals: FootprintSet, min_iou: float = 0.25
+) -> list[tuple[int, int]]:
+    """Match as many footprints as possible, and among those ways the one of largest total IoU.
+
+    Pairs whose both members have no alternative are matched directly, the rest by a sparse
+    assignment, so memory grows with the number of overlaps and not with N x M.
+
+    Args:
+        truth: N footprints.
+        proposals: M footprints.
+        min_iou: A pair may match only if its IoU exceeds this (>).
+
+    Returns:
+        Pairs of positions, each position at most once, ascending.
+    """
+    g, p, iou = overlapping_pairs(truth, proposals, min_iou)
+    keep = iou > min_iou
+    g, p, iou = g[keep], p[keep], iou[keep]
+    alone = (np.bincount(g, minlength=1)[g] == 1) & (np.bincount(p, minlength=1)[p] == 1)
+    matched = list(zip(g[alone].tolist(), p[alone].tolist(), strict=True))
+    matched += _assign(g[~alone], p[~alone], iou[~alone])
+    return sorted(matched)
+
+
+def _assign(g: np.ndarray, p: np.ndarray, iou: np.ndarray) -> list[tuple[int, int]]:
+    """Assignment of largest total reward on a sparse bipartite graph."""
+    if not len(g):
+        return []
+    rows, row = np.unique(g, return_inverse=True)
+    columns, column = np.unique(p, return_inverse=True)
+    # A stand-in column per row lets it stay unmatched; costs must be positive to be stored.
+    own = np.arange(len(rows))
+    cost = np.r_[2 * _REWARD + 1 - (_REWARD + iou), np.full(len(rows), 2 * _REWARD + 1)]
+    graph = sparse.csr_matrix(
+        (cost, (np.r_[row, own], np.r_[column, len(columns) + own])),
+        shape=(len(rows), len(columns) + len(rows)),
+    )
+    left, right = min_weight_full_bipartite_matching(graph)
+    real = right < len(columns)
+    return list(zip(rows[left[real]].tolist(), columns[right[real]].tolist(), strict=True))
+
+
+def scot(
+    truth: Cubes,
+    proposals: Cubes,
+    min_iou: float = 0.25,
+    min_area: float = 4.0,
+    beta: float = 2.0,
+) -> dict:
+    """Score tracked building footprints against the truth.
+
+    Args:
+        truth: ``{aoi: {'YYYY_MM': [(id, geometry), ...]}}`` in pixel coordinates. Rows smaller
+            than ``min_area`` are dropped; months without rows after that are not evaluated.
+        proposals: The same for the predictions; these are not filtered by area. An empty
+            geometry is a proposal that matches nothing.
+        min_iou: A match needs an IoU above it (>).
+        min_area: Smallest truth area kept, in square pixels (>=).
+        beta: Weight of the tracking term over the change term.
+
+    Returns:
+        ``score``: mean of ``combined`` over the AOIs with truth, from 0 to 1.
+        ``mota``: multi-object tracking accuracy pooled over all AOIs and months, NaN without truth.
+        ``per_aoi[aoi]``: ``mismatches, track_tp, track_fp, track_fn, track_score, change_tp,
+        change_fp, change_fn, change_score, combined, mota`` and ``per_frame``.
+        ``per_frame[aoi]``: per evaluated month ``timestep, n_gt, n_pred, tp, fp, fn`` (before the
+        mismatch correction), ``f1``, ``switches`` and ``matches`` as ``[truth id, proposal id]``.
+        ``ignored``: ``aois`` and ``months`` (``aoi/month``) of proposals that no truth covers, and
+        the number of their ``rows``. ``invalid``: number of self-crossing polygons met.
+
+    Raises:
+        DataError: An id occurs twice in a month, or a geometry is not a polygon.
+
+    Warns:
+        UserWarning: No truth at all (the score is then 0), proposals for unknown AOIs or months,
+            self-crossing polygons. Of those the shoelace area and the repaired overlap count, as
+            in the reference scorer.
+    """
+    months = {aoi: _evaluated_months(aoi, cube, min_area) for aoi, cube in truth.items()}
+    months = {aoi: frames for aoi, frames in months.items() if frames}
+    tallies = {
+        aoi: _score_aoi(aoi, frames, proposals.get(aoi, {}), min_iou)
+        for aoi, frames in months.items()
+    }
+    ignored = _ignored(months, proposals)
+    invalid = sum(tally.invalid for tally in tallies.values())
+    _warn(months, ignored, invalid)
+    per_aoi = {aoi: tally.summary(beta) for aoi, tally in tallies.items()}
+    combined = [entry['combined'] for entry in per_aoi.values()]
+    return {
+        'score': float(np.mean(combined)) if combined else 0.0,
+        'mota': _mota(frame for tally in tallies.values() for frame in tally.frames),
+        'per_aoi': per_aoi,
+        'per_frame': {aoi: tally.frames for aoi, tally in tallies.items()},
+        'ignored': ignored,
+        'invalid': invalid,
+    }
+
+
+def mota(truth: Cubes, proposals: Cubes, min_iou: float = 0.25, min_area: float = 4.0) -> float:
+    """Return the multi-object tracking accuracy, 1 - (FN + FP + switches) / truth, NaN if undefined.
+
+    Uses the monthly matching of :func:`scot`; a switch is a truth building whose matched proposal
+    id differs from that of its previous match. The value lies in (-inf, 1].
+    """
+    return scot(truth, proposals, min_iou, min_area)['mota']
+
+
+@dataclass
+class _Tally:
+    """Counts of one AOI."""
+
+    mismatches: int = 0
+    change: np.ndarray = field(default_factory=lambda: np.zeros(3, np.int64))  # tp, fp, fn
+    frames: list[dict] = field(default_factory=list)
+    invalid: int = 0
+
+    def summary(self, beta: float) -> dict:
+        totals = np.array([[f['tp'], f['fp'], f['fn']] for f in self.frames]).sum(axis=0)
+        tp, fp, fn = (totals + np.array([-1, 1, 1]) * self.mismatches).tolist()
+        change_tp, change_fp, change_fn = self.change.tolist()
+        track, change = _f1(tp, fp, fn), _f1(change_tp, change_fp, change_fn)
+        denominator = beta**2 * change + track
+        return {
+            'mismatches': self.mismatches,
+            'track_tp': tp,
+            'track_fp': fp,
+            'track_fn': fn,
+            'track_score': track,
+            'change_tp': change_tp,
+            'change_fp': change_fp,
+            'change_fn': change_fn,
+            'change_score': change,
+            'combined': (1 + beta**2) * change * track / denominator if denominator else 0.0,
+            'mota': _mota(self.frames),
+            'per_frame': self.frames,
+        }
+
+
+def _evaluated_months(aoi: str, cube: Mapping[str, Frame], min_area: float) -> dict:
+    """Months in order with ids and footprints of the truth that is large enough."""
+    months = {}
+    for month in sorted(cube):
+        ids, footprints = _read(cube[month], f'truth {aoi} {month}')
+        large = np.flatnonzero(footprints.area >= min_area)
+        if len(large):
+            kept = [ids[k] for k in large]
+            _check_unique(kept, f'truth {aoi} {month}')
+            months[month] = kept, footprints.take(large)
+    return months
+
+
+def _read(frame: Frame, where: str) -> tuple[list, FootprintSet]:
+    ids = [row[0] for row in frame]
+    return ids, FootprintSet([row[1] for row in frame], where)
+
+
+def _check_unique(ids: list, where: str) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    seen: set = set()
+    double = next(name for name in ids if name in seen or seen.add(name))
+    raise DataError(
+        f'id {double!r} occurs {ids.count(double)} times',
+        where=where,
+        fix='An id names one building; merge its parts (rsmm.geo.merge_same_ids) or renumber',
+    )
+
+
+def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_iou: float) -> _Tally:
+    tally = _Tally()
+    last_proposal: dict = {}  # truth id -> proposal id of its latest match
+    last_truth: dict = {}
+    seen_truth: set = set()
+    seen_proposals: set = set()
+    for index, (month, (truth_ids, truth)) in enumerate(months.items()):
+        where = f'proposals {aoi} {month}'
+        ids, footprints = _read(proposals.get(month, ()), where)
+        _check_unique(ids, where)
+        tally.invalid += int((~truth.valid).sum() + (~footprints.valid).sum())
+        pairs = match_footprints(truth, footprints, min_iou)
+        matches = [(truth_ids[g], ids[p]) for g, p in pairs]
+        switches = 0
+        for g, p in matches:
+            switched = last_proposal.get(g, p) != p
+            switches += switched
+            tally.mismatches += switched or last_truth.get(p, g) != g
+            last_proposal[g], last_truth[p] = p, g
+        if index:
+            tally.change += _change(matches, truth_ids, ids, seen_truth, seen_proposals)
+        seen_truth.update(truth_ids)
+        seen_proposals.update(ids)
+        tally.frames.append(_frame(month, len(truth_ids), len(ids), matches, switches))
+    return tally
+
+
+def _change(matches, truth_ids, proposal_ids, seen_truth: set, seen_proposals: set) -> np.ndarray:
+    """Counts (tp, fp, fn) of new buildings of one month."""
+    new_truth = {g for g in truth_ids if g not in seen_truth}
+    new_proposals = {p for p in proposal_ids if p not in seen_proposals}
+    both = sum(g in new_truth and p in new_proposals for g, p in matches)
+    return np.array([both, len(new_proposals) - both, len(new_truth) - both])
+
+
+def _frame(month: str, truth: int, proposals: int, matches: list, switches: int) -> dict:
+    tp = len(matches)
+    fp, fn = proposals - tp, truth - tp
+    return {
+        'timestep': month,
+        'n_gt': truth,
+        'n_pred': proposals,
+        'tp': tp,
+        'fp': fp,
+        'fn': fn,
+        'f1': _f1(tp, fp, fn),
+        'switches': switches,
+        'matches': [list(pair) for pair in matches],
+    }
+
+
+def _f1(tp: int, fp: int, fn: int) -> float:
+    denominator = tp + (fp + fn) / 2
+    return tp / denominator if denominator else 0.0
+
+
+def _mota(frames: Iterable[dict]) -> float:
+    errors = truth = 0
+    for frame in frames:
+        errors += frame['fn'] + frame['fp'] + frame['switches']
+        truth += frame['n_gt']
+    return 1 - errors / truth if truth else float('nan')
+
+
+def _ignored(months: Mapping[str, Mapping], proposals: Cubes) -> dict:
+    aois, skipped, rows = [], [], 0
+    for aoi, cube in proposals.items():
+        if aoi not in months:
+            aois.append(aoi)
+            rows += sum(len(frame) for frame in cube.values())
+            continue
+        extra = [month for month in cube if month not in months[aoi]]
+        skipped += [f'{aoi}/{month}' for month in sorted(extra)]
+        rows += sum(len(cube[month]) for month in extra)
+    return {'aois': sorted(aois), 'months': skipped, 'rows': rows}
+
+
+def _warn(months: Mapping, ignored: dict, invalid: int) -> None:
+    if not months:
+        warnings.warn('SCOT: no truth is left after the area filter; the score is 0', stacklevel=3)
+    if ignored['rows'] or ignored['aois'] or ignored['months']:
+        warnings.warn(
+            f'SCOT: {ignored["rows"]} proposals are not scored: no truth for '
+            f'{len(ignored["aois"])} AOIs and {len(ignored["months"])} months of known AOIs',
+            stacklevel=3,
+        )
+    if invalid:
+        warnings.warn(
+            f'SCOT: {invalid} self-crossing polygons; they count with their shoelace area',
+            stacklevel=3,
+        )
