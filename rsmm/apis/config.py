@@ -9,6 +9,7 @@ the line that assigns it, and the config is read from that.
 from __future__ import annotations
 
 import ast
+import difflib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -180,19 +181,13 @@ def _edited(source: str, edits: Mapping[ast.expr, str]) -> str:
 
 
 def _check_top_level(config: Config, path: Path) -> None:
-    """Refuse a key that is nearly, but not quite, one that the runner reads."""
+    """Refuse a key that differs from one the runner reads by a slip of the finger."""
     for key in config:
-        if key not in KNOWN_KEYS:
-            close = did_you_mean(key, KNOWN_KEYS - set(config))
-            if close and _nearly(key, close):
-                raise ConfigError(f"'{key}' is not a key of a config.{close}", where=path)
-
-
-def _nearly(key: str, hint: str) -> bool:
-    """Whether the hinted key differs by a slip of the finger rather than by intent."""
-    import difflib
-
-    return difflib.SequenceMatcher(None, key, hint.split("'")[1]).ratio() > 0.88
+        close = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.9)
+        if close and key not in KNOWN_KEYS:
+            raise ConfigError(
+                f"'{key}' is not a key of a config. Did you mean '{close[0]}'?", where=path
+            )
 
 
 def _check_option(config: Config, key: str) -> None:

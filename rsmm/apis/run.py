@@ -111,7 +111,7 @@ def test(
 def build_runner(config: Config):
     """Build the runner of a config; a setting that does not exist names the closest one."""
     try:
-        return RUNNERS.build({'type': config.get('runner_type', 'Runner'), 'cfg': config})
+        return RUNNERS.build(config)
     except TypeError as error:
         explained = explain_unexpected_key(error)
         if explained is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner as MMEngineRunner
@@ -29,6 +30,20 @@ class Runner(MMEngineRunner):
     - checkpoints are written atomically, load as weights only and resume exactly;
     - a work folder serves one training run at a time.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> Runner:
+        """Build a runner; a phase without its ``*_cfg`` is left out.
+
+        Dataset bases bring loaders for all phases. A pretraining config that sets no ``val_cfg``,
+        or a probe that only tests, need not unset them one by one.
+        """
+        cfg = copy.deepcopy(cfg)
+        for phase in ('train', 'val', 'test'):
+            if cfg.get(f'{phase}_cfg') is None:
+                for part in ('dataloader', 'evaluator'):
+                    cfg.pop(f'{phase}_{part}', None)
+        return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: dict) -> None:
         """Join the process group on the backend of this machine, then set up as mmengine does."""

@@ -1,6 +1,6 @@
 # SGD: the learning rate rises linearly for a quarter of the epochs, then falls as a cosine to zero.
 epochs = 12
-warmup_epochs = 3
+warmup_epochs = max(1, epochs // 4)
 
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from mmengine.dist import all_gather_different_shape, is_main_process
@@ -26,7 +28,8 @@ class KNNTestLoop(TestLoop):
         runner: The runner.
         dataloader: Loader of the samples to classify.
         evaluator: Evaluator of the predictions.
-        bank_dataloader: Loader of the labelled samples.
+        bank: Settings in which the dataset of the labelled samples differs from that of the test
+            samples, e.g. ``dict(split='train')``.
         k: Neighbours that vote.
         temperature: Sharpness of the votes.
         fp16: Extract features in half precision.
@@ -37,13 +40,15 @@ class KNNTestLoop(TestLoop):
         runner,
         dataloader: DataLoader | dict,
         evaluator,
-        bank_dataloader: DataLoader | dict,
+        bank: dict,
         k: int = 20,
         temperature: float = 0.07,
         fp16: bool = False,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16=fp16)
-        self.bank_dataloader = runner.build_dataloader(bank_dataloader, seed=runner.seed)
+        config = copy.deepcopy(runner.cfg.test_dataloader)
+        config.dataset.update(bank)
+        self.bank_dataloader = runner.build_dataloader(config, seed=runner.seed)
         self.k = k
         self.temperature = temperature
 
