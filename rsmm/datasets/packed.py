@@ -25,6 +25,7 @@ import numpy as np
 
 from rsmm.datasets.transforms.loading import LoadRaster
 from rsmm.errors import DataError, DataNotFoundError
+from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices
 from rsmm.utils import track
 
@@ -249,3 +250,20 @@ def pack_dataset(dataset, out: str | Path, *, overwrite: bool = False) -> Path:
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     names = [Path(info['img_path']).relative_to(root).as_posix() for info in infos]
     return write_pack(out, names, lambda row: load(infos[row]), overwrite=overwrite)
+
+
+def pack_from_config(config: dict, out: str | Path, *, overwrite: bool = False) -> Pack:
+    """Pack every chip of the dataset that a config trains on.
+
+    Args:
+        config: A loaded config with ``train_dataloader``.
+        out: Folder to write.
+        overwrite: Replace an existing pack.
+
+    Returns:
+        The pack, opened.
+    """
+    settings = {**config['train_dataloader']['dataset'], 'packed': None}
+    if 'split' in settings:
+        settings['split'] = 'all'
+    return open_pack(str(pack_dataset(DATASETS.build(settings), out, overwrite=overwrite)))

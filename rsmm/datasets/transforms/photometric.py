@@ -38,9 +38,10 @@ def affine_values(
         factor: Scalar or (C,).
         shift: Scalar or (C,), in stored units.
     """
-    if image.dtype == np.uint8 and np.ndim(factor) == 0 and np.ndim(shift) == 0:
-        table = to_dtype(_BYTES * np.float32(factor) + np.float32(shift), np.uint8)
-        return cv2.LUT(np.ascontiguousarray(image), table).reshape(image.shape)
+    if image.dtype == np.uint8:
+        factors, shifts = np.broadcast_arrays(np.float32(factor), np.float32(shift))
+        table = to_dtype(_BYTES[:, None] * factors.reshape(1, -1) + shifts.reshape(1, -1), np.uint8)
+        return cv2.LUT(np.ascontiguousarray(image), table[None]).reshape(image.shape)
     scaled = np.multiply(image, np.asarray(factor, np.float32), dtype=np.float32)
     scaled += np.asarray(shift, np.float32)
     return to_dtype(scaled, image.dtype)
@@ -79,7 +80,7 @@ class RandomBrightnessContrast(BaseTransform):
             brightness = jitter_factor(self.brightness)
             contrast = jitter_factor(self.contrast)
             image = results['img']
-            mean = np.array(band_means(image), np.float32)
+            mean = band_means(image)
             shift = brightness * (1 - contrast) * mean
             results['img'] = affine_values(image, brightness * contrast, shift)
         return results
@@ -93,7 +94,8 @@ class RandomBrightnessContrast(BaseTransform):
 
 def band_means(image: np.ndarray) -> np.ndarray:
     """Per-band mean (C,) of an image (H, W, C) in float64."""
-    return image.mean(axis=(0, 1), dtype=np.float64)
+    pixels = np.ascontiguousarray(image).reshape(-1, image.shape[2])
+    return cv2.reduce(pixels, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[0]
 
 
 @TRANSFORMS.register_module()

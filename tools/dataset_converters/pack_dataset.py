@@ -1,0 +1,36 @@
+"""Pack a dataset for fast reading: python tools/dataset_converters/pack_dataset.py CONFIG --out DIR
+
+Afterwards set packed=DIR in the config, or on the command line: --cfg-options packed=DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from rsmm.apis.cli import guarded
+from rsmm.apis.config import load_config
+from rsmm.datasets.packed import pack_from_config
+
+
+def main() -> None:
+    """Parse arguments, pack, say how to use the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config whose training dataset is packed, all splits of it')
+    parser.add_argument('--out', required=True, help='folder to write')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing pack')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    init_default_scope('rsmm')
+    pack = pack_from_config(
+        load_config(args.config, args.cfg_options), args.out, overwrite=args.overwrite
+    )
+    print(f'{len(pack)} images, bands {", ".join(pack.bands)}: {args.out}')
+    print(f'Next: python tools/train.py CONFIG --cfg-options packed={args.out}')
+
+
+if __name__ == '__main__':
+    sys.exit(guarded(main))
