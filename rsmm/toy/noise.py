@@ -1,0 +1,305 @@
+"""Hashing and smooth noise: every random property of the toy world is a hash of coordinates.
+
+No generator state is kept, so a place looks the same however it is reached. The pixel path uses
+only exactly rounded operations (no exp, sin or BLAS), so that bytes do not depend on the processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MUL_A = np.uint64(0xBF58476D1CE4E5B9)
+_MUL_B = np.uint64(0x94D049BB133111EB)
+# A cubic B-spline of uniform(-1, 1) lattice values has this standard deviation.
+_SPLINE_STD = 0.2767
+
+
+def derive_seed(seed: int, *names: object) -> int:
+    """Return a 63-bit seed for a named part of the world."""
+    text = '/'.join(str(part) for part in (seed, *names))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), 'little') >> 1
+
+
+def hash_keys(seed: int, *keys: np.ndarray) -> np.ndarray:
+    """Hash integer arrays (broadcast together) to uint64, by splitmix64's finaliser."""
+    value = np.array([seed], dtype=np.uint64)
+    for key in keys:
+        value = _mix(value + _GOLDEN + np.atleast_1d(key).astype(np.int64).view(np.uint64))
+    return value
+
+
+def draw(hashes: np.ndarray, stream: int, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Turn hashes into uniform numbers; each ``stream`` gives an independent one."""
+    offset = np.uint64((stream * int(_GOLDEN) + 1) & 0xFFFFFFFFFFFFFFFF)
+    unit = (_mix(hashes + offset) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return low + (high - low) * unit
+
+
+def _mix(value: np.ndarray) -> np.ndarray:
+    value = (value ^ (value >> np.uint64(30))) * _MUL_A
+    value = (value ^ (value >> np.uint64(27))) * _MUL_B
+    return value ^ (value >> np.uint64(31))
+
+
+def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
+    """Rise from 0 at ``low`` to 1 at ``high`` with zero slope at both ends."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def wave(phase: np.ndarray) -> np.ndarray:
+    """Periodic wave in [-1, 1] with period 1: a parabola in place of the sine."""
+    t = phase - np.floor(phase)
+    u = 2 * t - 1
+    return 4 * u * (np.abs(u) - 1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A north-up raster of sample points.
+
+    Attributes:
+        left: Easting of the left edge in metres.
+        top: Northing of the upper edge in metres.
+        height: Number of rows.
+        width: Number of columns.
+        gsd: Distance between samples in metres.
+    """
+
+    left: float
+    top: float
+    height: int
+    width: int
+    gsd: float
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """Eastings of the pixel centres, ``(W,)``."""
+        return self.left + (np.arange(self.width) + 0.5) * self.gsd
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Northings of the pixel centres from north to south, ``(H,)``."""
+        return self.top - (np.arange(self.height) + 0.5) * self.gsd
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top in metres."""
+        return (
+            self.left,
+            self.top - self.height * self.gsd,
+            self.left + self.width * self.gsd,
+            self.top,
+        )
+
+    def refine(self, factor: int) -> Grid:
+        """Return the same window with ``factor`` times as many samples along each axis."""
+        return Grid(
+            self.left, self.top, self.height * factor, self.width * factor, self.gsd / factor
+        )
+
+    def points(self, index: np.ndarray | None = None) -> Points:
+        """Return the samples, or those with the given flat indices, as scattered points."""
+        if index is None:
+            return Points(np.tile(self.x, self.height), np.repeat(self.y, self.width), self.gsd)
+        row, column = np.divmod(index, self.width)
+        return Points(self.x[column], self.y[row], self.gsd)
+
+    def sample(self, noise: Noise) -> np.ndarray:
+        """Return noise at the samples, ``(H*W,)``."""
+        return noise.on_grid(self).ravel()
+
+    def slopes(self, noise: Noise) -> tuple[np.ndarray, ...]:
+        """Return noise and its derivatives per metre, three ``(H*W,)``."""
+        return tuple(part.ravel() for part in noise.slopes_on_grid(self))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Scattered sample points; answers the same questions as :class:`Grid`.
+
+    Attributes:
+        x, y: Coordinates in metres, ``(N,)``.
+        gsd: Detail finer than this many metres is left out.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    gsd: float = 0.0
+
+    def sample(self, noise: Noise) -> np.ndarray:
+        """Return noise at the points, ``(N,)``."""
+        return noise.at(self.x, self.y, self.gsd)
+
+    def slopes(self, noise: Noise) -> tuple[np.ndarray, ...]:
+        """Return noise and its derivatives per metre, three ``(N,)``."""
+        return noise.slopes_at(self.x, self.y, self.gsd)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Fractal noise of unit variance: octaves of cubic B-splines over hashed lattices.
+
+    Attributes:
+        seed: Seed of the layer.
+        scale: Lattice spacing of the coarsest octave in metres.
+        octaves: Number of octaves, each half the scale of the one before.
+        gain: Amplitude of an octave relative to the one before.
+    """
+
+    seed: int
+    scale: float
+    octaves: int = 1
+    gain: float = 0.5
+
+    def on_grid(self, grid: Grid) -> np.ndarray:
+        """Sample on a grid, ``(H, W)`` float32; octaves finer than a pixel are left out."""
+        total = np.zeros((grid.height, grid.width), np.float32)
+        for seed, scale, weight in self._octaves(grid.gsd):
+            rows, columns, lattice = _grid_lattice(seed, scale, grid)
+            total += _interpolate(lattice * np.float32(weight), rows, columns)
+        return total
+
+    def slopes_on_grid(self, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return value and derivatives per metre towards east and north, each ``(H, W)``."""
+        out = np.zeros((3, grid.height, grid.width), np.float32)
+        for seed, scale, weight in self._octaves(grid.gsd):
+            rows, columns, lattice = _grid_lattice(seed, scale, grid)
+            lattice = lattice * np.float32(weight)
+            out[0] += _interpolate(lattice, rows, columns)
+            out[1] += _interpolate(lattice, rows, columns, (0, 1)) / np.float32(scale)
+            out[2] += _interpolate(lattice, rows, columns, (1, 0)) / np.float32(scale)
+        return out[0], out[1], out[2]
+
+    def at(self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0) -> np.ndarray:
+        """Sample at scattered points, float32 of the shape of ``x``."""
+        return self.slopes_at(x, y, gsd)[0]
+
+    def slopes_at(
+        self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return value and derivatives per metre at scattered points."""
+        out = np.zeros((3, len(x)), np.float32)
+        if not len(x):
+            return out[0], out[1], out[2]
+        for seed, scale, weight in self._octaves(gsd):
+            column, tx = _cells(x, scale)
+            row, ty = _cells(y, scale)
+            lattice = _lattice(seed, row.min(), row.max() + 4, column.min(), column.max() + 4)
+            row, column = row - row.min(), column - column.min()
+            wx, wy = _weights(tx), _weights(ty)
+            dx, dy = _slopes(tx), _slopes(ty)
+            for j in range(4):
+                values = [lattice[row + j, column + i] for i in range(4)]
+                line = sum(v * w for v, w in zip(values, wx, strict=True))
+                slope = sum(v * w for v, w in zip(values, dx, strict=True))
+                out[0] += np.float32(weight) * wy[j] * line
+                out[1] += np.float32(weight / scale) * wy[j] * slope
+                out[2] += np.float32(weight / scale) * dy[j] * line
+        return out[0], out[1], out[2]
+
+    def _octaves(self, gsd: float):
+        norm = sum(self.gain ** (2 * k) for k in range(self.octaves)) ** 0.5 * _SPLINE_STD
+        for k in range(self.octaves):
+            scale = self.scale / 2**k
+            if k and scale < gsd:
+                return
+            yield derive_seed(self.seed, k), scale, self.gain**k / norm
+
+
+def _cells(coordinate: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    position = coordinate / scale
+    cell = np.floor(position)
+    return cell.astype(np.int64) - 1, (position - cell).astype(np.float32)
+
+
+def _lattice(seed: int, row0: int, row1: int, column0: int, column1: int) -> np.ndarray:
+    rows = np.arange(row0, row1)[:, None]
+    columns = np.arange(column0, column1)[None, :]
+    return draw(hash_keys(seed, rows, columns), 0, -1, 1).astype(np.float32)
+
+
+def _grid_lattice(seed: int, scale: float, grid: Grid):
+    column, tx = _cells(grid.x, scale)
+    row, ty = _cells(grid.y, scale)
+    lattice = _lattice(seed, row.min(), row.max() + 4, column.min(), column.max() + 4)
+    return (row - row.min(), ty), (column - column.min(), tx), lattice
+
+
+def _interpolate(lattice: np.ndarray, rows, columns, order=(0, 0)) -> np.ndarray:
+    (row, ty), (column, tx) = rows, columns
+    weights = (_weights, _slopes)
+    wy, wx = weights[order[0]](ty), weights[order[1]](tx)
+    lines = sum(lattice[row + j] * wy[j][:, None] for j in range(4))
+    return sum(lines[:, column + i] * wx[i] for i in range(4))
+
+
+def _weights(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    s = 1 - t
+    return (
+        s * s * s / 6,
+        (3 * t * t * t - 6 * t * t + 4) / 6,
+        (3 * s * s * s - 6 * s * s + 4) / 6,
+        t * t * t / 6,
+    )
+
+
+def _slopes(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    s = 1 - t
+    return (-s * s / 2, (3 * t * t - 4 * t) / 2, -(3 * s * s - 4 * s) / 2, t * t / 2)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Nearest cell of a jittered Voronoi partition for each of N points.
+
+    Attributes:
+        hashes: Cell identity, ``(N,)`` uint64.
+        x, y: Seed point of the cell in metres.
+        first, second: Distance to the nearest and second nearest seed in metres.
+    """
+
+    hashes: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @property
+    def border(self) -> np.ndarray:
+        """Lower bound of the distance to the cell's border in metres."""
+        return (self.second - self.first) / 2
+
+
+def voronoi(seed: int, scale: float, x: np.ndarray, y: np.ndarray) -> Cells:
+    """Assign points to cells whose seeds are one per ``scale`` metres, jittered."""
+    column = np.floor(x / scale).astype(np.int64)
+    row = np.floor(y / scale).astype(np.int64)
+    row0, column0 = row.min() - 1, column.min() - 1
+    rows = np.arange(row0, row.max() + 2)[:, None]
+    columns = np.arange(column0, column.max() + 2)[None, :]
+    hashes = hash_keys(seed, rows, columns)
+    seed_x = (columns + draw(hashes, 0, 0.12, 0.88)) * scale
+    seed_y = (rows + draw(hashes, 1, 0.12, 0.88)) * scale
+    stride = hashes.shape[1]
+    home = (row - row0) * stride + (column - column0)
+    best = np.full(len(x), np.inf)
+    second = np.full(len(x), np.inf)
+    owner = np.zeros(len(x), np.int64)
+    flat_x, flat_y = seed_x.ravel(), seed_y.ravel()
+    for shift in (a * stride + b for a in (-1, 0, 1) for b in (-1, 0, 1)):
+        cell = home + shift
+        dx, dy = flat_x[cell] - x, flat_y[cell] - y
+        distance = dx * dx + dy * dy
+        closer = distance < best
+        second = np.where(closer, best, np.minimum(second, distance))
+        best = np.where(closer, distance, best)
+        owner = np.where(closer, cell, owner)
+    return Cells(
+        hashes.ravel()[owner], flat_x[owner], flat_y[owner], np.sqrt(best), np.sqrt(second)
+    )
