@@ -12,8 +12,12 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from rsmm.engine.checkpoint import resume_runner, save_runner_checkpoint
 from rsmm.engine.distributed import init_distributed
+from rsmm.engine.runner_checkpoint import (
+    load_runner_checkpoint,
+    resume_runner,
+    save_runner_checkpoint,
+)
 from rsmm.registry import RUNNERS
 from rsmm.utils.lock import hold_folder
 
@@ -99,6 +103,12 @@ class Runner(MMEngineRunner):
     def save_checkpoint(self, *args, **kwargs) -> None:
         """Save atomically, in a form that loads as weights only."""
         save_runner_checkpoint(self, *args, **kwargs)
+
+    def load_checkpoint(
+        self, filename: str, map_location='cpu', strict: bool = False, revise_keys=None
+    ) -> dict:
+        """Load weights; a checkpoint that does not fit the model is an error."""
+        return load_runner_checkpoint(self, filename, map_location, strict, revise_keys)
 
     def resume(
         self,
