@@ -17,6 +17,7 @@ import inspect
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,25 +141,25 @@ def _hidden(package: str) -> Iterator[None]:
 
 
 def explain_unexpected_key(error: TypeError) -> ConfigError | None:
-    """Turn MMEngine's "unexpected keyword argument" into an error that names the closest setting.
+    """Turn "got an unexpected keyword argument" into an error that names the closest setting.
+
+    The class that was being built is read from MMEngine's frame in the traceback, because the
+    message names the base class when ``**kwargs`` were passed on.
 
     Returns:
         The error to raise instead, or None when ``error`` is about something else.
     """
-    match = re.search(
-        r"class `(?P<name>\w+)` in (?P<file>\S+): .*unexpected keyword argument '(?P<key>\w+)'",
-        str(error),
-        re.DOTALL,
-    )
-    if match is None:
+    match = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    built = [frame.f_locals for frame in frames if frame.f_code.co_name == 'build_from_cfg']
+    if match is None or not built or match[1] not in built[-1].get('args', ()):
         return None
-    module = match['file'].removesuffix('.py').replace('/', '.')
-    entry = getattr(sys.modules.get(module), match['name'], None)
-    known = _parameters(entry) if entry is not None else []
+    entry, key = built[-1]['obj_cls'], match[1]
+    known = [name for name in _parameters(entry) if name != key]
     return ConfigError(
-        f"'{match['key']}' is not a setting of {match['name']}.{did_you_mean(match['key'], known)}",
-        where=f"type='{match['name']}'",
-        fix=f'Known settings: {", ".join(known)}' if known else None,
+        f"'{key}' is not a setting of {entry.__name__}.{did_you_mean(key, known)}",
+        where=f"type='{entry.__name__}'",
+        fix=f'Known settings: {", ".join(known)}',
     )
 
 

@@ -7,5 +7,6 @@ _base_ = [
 ]
 bank_split = 'train'
 
+model = dict(neck=None, head=None)
 # The bank is read like the test data, from another split.
 test_cfg = dict(type='KNNTestLoop', bank=dict(split=bank_split), k=20, temperature=0.07)

@@ -113,8 +113,8 @@ class Runner(MMEngineRunner):
     def resume(
         self,
         filename: str,
-        resume_optimizer=True,
-        resume_param_scheduler=True,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
         map_location='default',
     ) -> None:
         """Continue a run exactly where its checkpoint was written."""

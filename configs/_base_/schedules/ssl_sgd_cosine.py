@@ -7,18 +7,16 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4, nesterov=True),
 )
-warmup_epochs = max(1, epochs // 20)
+warmup = epochs // 20
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.01, begin=0, end=warmup_epochs, convert_to_iter_based=True
-    ),
+    dict(type='LinearLR', start_factor=0.01, end=warmup, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs - warmup_epochs,
-        begin=warmup_epochs,
+        T_max=epochs - warmup,
+        begin=warmup,
         end=epochs,
         convert_to_iter_based=True,
     ),
-]
+][0 if warmup else 1 :]
 train_cfg = dict(by_epoch=True, max_epochs=epochs)
 auto_scale_lr = dict(enable=False, base_batch_size=256)

@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_different_shape, is_main_process
+from mmengine.dist import all_gather, is_main_process
 from mmengine.runner import TestLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -96,9 +96,7 @@ class KNNTestLoop(TestLoop):
             indices += [sample.sample_idx for sample in samples]
         parts = [torch.cat(features), torch.cat(labels), torch.tensor(indices)]
         device = parts[0].device
-        features, labels, indices = (
-            torch.cat(all_gather_different_shape(part.to(device))) for part in parts
-        )
-        # Samplers repeat some samples to give every process as many.
+        features, labels, indices = (torch.cat(all_gather(part.to(device))) for part in parts)
+        # Samplers repeat some samples, so every process holds as many.
         _, first = np.unique(indices.cpu().numpy(), return_index=True)
         return features[first], labels[first]

@@ -30,6 +30,9 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
         stats: Key of ``rsmm.sensors.BAND_STATS`` (stored units) to take mean and std from.
         scale: Divisor applied first, e.g. 255 for bytes or 10000 for digital numbers.
         non_blocking: Passed to ``Tensor.to``.
+        batch_augments: Settings of ``mmpretrain.RandomBatchAugment`` (Mixup, CutMix), applied to
+            training batches of a classifier; mmpretrain's classifiers pass their ``train_cfg``.
+        num_classes: Number of classes; needed for ``batch_augments``.
 
     Raises:
         ConfigError: Settings that contradict each other; a batch of another band count.
@@ -43,8 +46,18 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
         stats: str | None = None,
         scale: float | None = None,
         non_blocking: bool = False,
+        batch_augments: dict | None = None,
+        num_classes: int | None = None,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
+        self.num_classes = num_classes
+        if batch_augments is not None and num_classes is None:
+            raise ConfigError('batch_augments needs num_classes', where='data_preprocessor')
+        self.batch_augments = None
+        if batch_augments is not None:
+            from mmpretrain.models import RandomBatchAugment
+
+            self.batch_augments = RandomBatchAugment(**batch_augments)
         self.bands = None if bands is None else resolve_bands(bands)
         if stats is not None:
             if mean is not None or std is not None or scale is not None or self.bands is None:
@@ -79,7 +92,7 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` is a tensor (N, C, H, W), a list of N tensors (C, H, W), or a list of
                 views of either form; ``data_samples`` and other keys are moved to the device.
-            training: Unused; part of MMEngine's interface.
+            training: Whether batch augmentations apply.
 
         Returns:
             A dict with ``inputs`` float32 (N, C, H, W), or a list of them per view.
@@ -96,6 +109,15 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
         else:
             data['inputs'] = self.normalise(data['inputs'])
         return data
+
+    def _mix(self, batch: torch.Tensor, samples: Sequence) -> torch.Tensor:
+        """Apply the batch augmentations; the samples get soft labels ``gt_score``."""
+        labels = torch.cat([sample.gt_label for sample in samples]).to(batch.device)
+        scores = torch.nn.functional.one_hot(labels, self.num_classes).float()
+        batch, scores = self.batch_augments(batch, scores)
+        for sample, score in zip(samples, scores, strict=True):
+            sample.set_gt_score(score)
+        return batch
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Return ``(batch / scale - mean) / std`` as float32 for a batch (N, C, H, W)."""
