@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES
 from rsmm.datasets.metadata import read_places
@@ -15,6 +17,7 @@ from rsmm.datasets.splits import (
     spatial_split,
     stratified_split,
 )
+from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices, band_order, resolve_bands
@@ -127,6 +130,9 @@ class EuroSAT(RSDataset):
                 chips[path.stem] = {'img_path': str(path), 'gt_label': label}
         if not chips:
             raise self.not_found(f'the class folders hold no {self.suffix} files', folder)
+        if self.suffix == '.tif':
+            first = {chip['gt_label']: chip['img_path'] for chip in reversed(chips.values())}
+            check_order(sorted(first.values()), self.file_bands)
         return chips
 
     def _image_folder(self) -> Path:
@@ -245,6 +251,29 @@ def check_class_folders(folder: Path) -> None:
         known = entry.name in CLASSES['eurosat'] or entry.name in own
         if entry.is_dir() and not known and not entry.name.startswith(('.', '__')):
             raise _unknown_class(entry.name, entry)
+
+
+def check_order(paths: Sequence[str], order: Sequence[str]) -> None:
+    """Raise :class:`DataError` when the darkest band is not the one declared as B10.
+
+    EuroSAT's files do not name their bands, and Sentinel-2's own order (B8A after B08) is a common
+    mistake. The cirrus band B10 sees no ground: it is the darkest of every chip tried.
+
+    Args:
+        paths: A few chips.
+        order: Declared band names.
+    """
+    images = [read_raster(path, order)[0] for path in paths]
+    means = np.mean([image.mean(axis=(0, 1)) for image in images], axis=0)
+    darkest = int(np.argmin(means))
+    if order[darkest] != 'B10':
+        raise DataError(
+            f'band {darkest + 1} is declared {order[darkest]} but is the darkest '
+            f'(mean {means[darkest]:.4g}), as only cirrus B10 (mean '
+            f'{means[order.index("B10")]:.4g} as declared) can be',
+            where=paths[0],
+            fix=f'Write the bands in the published order {", ".join(order)}',
+        )
 
 
 def check_name(stem: str, folder: str, path: Path) -> None:

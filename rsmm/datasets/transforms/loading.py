@@ -8,10 +8,11 @@ elsewhere would see slightly other images through it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -132,8 +133,11 @@ def read_raster(
         DataError: It cannot be decoded or its bands are not the declared ones.
     """
     if str(path).lower().endswith(JPEG_SUFFIXES):
-        image = _read_jpeg(path)
-        return _select_jpeg(image, order, bands, path)
+        image, found = _select_jpeg(_read_jpeg(path), order, bands, path)
+        if sidecars:
+            with _opened(path, sidecars) as source:
+                found.update(_georeference(source))
+        return image, found
     return _read_gdal(path, order, bands, sidecars)
 
 
@@ -169,6 +173,20 @@ def _select_jpeg(
 def _read_gdal(
     path: str | Path, order: Sequence[str] | None, bands: Sequence[str] | None, sidecars: bool
 ) -> tuple[np.ndarray, dict]:
+    with _opened(path, sidecars) as source:
+        names = declared_bands(source.count, source.dtypes[0], source.descriptions, order, path)
+        index = None
+        if bands is not None and tuple(bands) != names:
+            index = [i + 1 for i in band_indices(names, bands, where=path)]
+            names = tuple(canonical_band(band) for band in bands)
+        planes = source.read(index)
+        found = {'bands': names, 'nodata': source.nodata, **_georeference(source)}
+    return np.ascontiguousarray(planes.transpose(1, 2, 0)), found
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, sidecars: bool) -> Iterator:
+    """Open a file with rasterio; what fails inside the block is reported as a DataError."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
@@ -177,29 +195,22 @@ def _read_gdal(
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', NotGeoreferencedWarning)
             with rasterio.Env(**options), rasterio.open(path) as source:
-                names = declared_bands(
-                    source.count, source.dtypes[0], source.descriptions, order, path
-                )
-                index = None
-                if bands is not None and tuple(bands) != names:
-                    index = [i + 1 for i in band_indices(names, bands, where=path)]
-                    names = tuple(canonical_band(band) for band in bands)
-                planes = source.read(index)
-                found = {
-                    'bands': names,
-                    'nodata': source.nodata,
-                    'crs': _wkt(source.crs),
-                    'transform': None
-                    if source.crs is None and source.transform.is_identity
-                    else tuple(source.transform)[:6],
-                }
+                yield source
     except RasterioIOError as error:
         if not Path(path).exists():
             raise _absent(path) from error
         raise DataError(
             f'cannot be read ({_reason(error)})', where=path, fix='Download or copy it again'
         ) from error
-    return np.ascontiguousarray(planes.transpose(1, 2, 0)), found
+
+
+def _georeference(source) -> dict:
+    """CRS as WKT and affine transform as 6 numbers; None and None for a plain picture."""
+    plain = source.crs is None and source.transform.is_identity
+    return {
+        'crs': _wkt(source.crs),
+        'transform': None if plain else tuple(source.transform)[:6],
+    }
 
 
 @functools.lru_cache(maxsize=64)
