@@ -56,7 +56,7 @@ class FootprintSet:
         """Return this set followed by another."""
         runs = None
         if self.runs is not None and other.runs is not None:
-            runs = np.concatenate([self.runs, other.runs + [len(self), 0, 0, 0]])
+            runs = np.concatenate([self.runs, other.runs + np.array([len(self), 0, 0, 0])])
         pairs = zip(self._columns(), other._columns(), strict=True)
         return self._from_columns([np.concatenate(pair) for pair in pairs], runs)
 

@@ -125,7 +125,7 @@ def scot(
 
 
 def mota(truth: Cubes, proposals: Cubes, min_iou: float = 0.25, min_area: float = 4.0) -> float:
-    """Return the multi-object tracking accuracy, 1 - (FN + FP + switches) / truth, NaN if undefined.
+    """Return the tracking accuracy 1 - (FN + FP + switches) / truth, or NaN without truth.
 
     Uses the monthly matching of :func:`scot`; a switch is a truth building whose matched proposal
     id differs from that of its previous match. The value lies in (-inf, 1].

@@ -1,0 +1,192 @@
+"""The tables of SpaceNet 7: one CSV row per building and month, or one GeoJSON file per month."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from rsmm.errors import DataError, DataNotFoundError
+from rsmm.geo.cubes import Cube
+from rsmm.geo.io import read_vector
+from rsmm.utils import atomic_write
+
+#: Image names: month and area of interest.
+STEM = re.compile(r'global_monthly_(?P<month>\d{4}_\d{2})_mosaic_(?P<aoi>L15-.{24})')
+COLUMNS = ('filename', 'id', 'geometry')
+#: Id of the row that stands for a month without buildings.
+NO_BUILDING = -1
+
+
+def make_stem(aoi: str, month: str) -> str:
+    """Return the name that all files of one image share."""
+    return f'global_monthly_{month}_mosaic_{aoi}'
+
+
+def parse_stem(name: str) -> tuple[str, str]:
+    """Return the AOI and the month (``YYYY_MM``) of a file name.
+
+    Raises:
+        DataError: The name is none of SpaceNet 7.
+    """
+    match = STEM.search(name)
+    if match is None:
+        raise DataError(
+            f'{name!r} is no image name of SpaceNet 7',
+            fix='Expected global_monthly_YYYY_MM_mosaic_L15-...',
+        )
+    return match['aoi'], match['month']
+
+
+def write_submission(path: str | Path, cubes: Mapping[str, Mapping[str, Iterable]]) -> None:
+    """Write footprints as the challenge's CSV: ``filename,id,geometry``, pixel-coordinate WKT.
+
+    A month without buildings gets one row ``-1,POLYGON EMPTY``, because every image must occur.
+
+    Args:
+        path: Target; its folder must exist.
+        cubes: ``{aoi: {'YYYY_MM': [(id, polygon), ...]}}``.
+    """
+    with atomic_write(path, 'w', encoding='utf-8', newline='') as file:
+        file.write(','.join(COLUMNS) + '\n')
+        for aoi in sorted(cubes):
+            for month in sorted(cubes[aoi]):
+                stem = make_stem(aoi, month)
+                rows = list(cubes[aoi][month]) or [(NO_BUILDING, shapely.Polygon())]
+                texts = shapely.to_wkt(
+                    shapely.force_2d([shape for _, shape in rows]), rounding_precision=-1
+                )
+                file.writelines(
+                    f'{stem},{name},"{text}"\n' for (name, _), text in zip(rows, texts, strict=True)
+                )
+
+
+def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cube]:
+    """Read a CSV of footprints, truth or proposals.
+
+    Args:
+        path: File with the columns ``filename, id, geometry``; further columns are ignored.
+        drop_empty: Leave out rows whose geometry is empty; their months remain. The reference
+            scorer counts such a proposal as a false positive.
+
+    Returns:
+        ``{aoi: {'YYYY_MM': [(id, geometry), ...]}}`` with integer ids, z dropped.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: A missing column, or a row with a name, id or WKT that cannot be read; the
+            message holds the row's number, counted from 1 below the header.
+    """
+    import pandas as pd
+
+    if not Path(path).exists():
+        raise DataNotFoundError('there is no such file', where=path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(f'is no CSV table ({error})', where=path) from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(
+            f'column {", ".join(missing)} is missing; found {", ".join(table.columns)}',
+            where=path,
+            fix=f'Expected the header {",".join(COLUMNS)}',
+        )
+    names = table['filename'].str.extract(STEM)
+    _all_good(path, table['filename'], names['aoi'].notna().to_numpy(), 'filename')
+    ids = pd.to_numeric(table['id'], errors='coerce')
+    _all_good(path, table['id'], (ids % 1 == 0).to_numpy(), 'id')
+    shapes = shapely.from_wkt(table['geometry'].to_numpy(dtype=object), on_invalid='ignore')
+    _all_good(path, table['geometry'], ~shapely.is_missing(shapes), 'geometry')
+    rows = zip(
+        names['aoi'], names['month'], ids.astype('int64'), shapely.force_2d(shapes), strict=True
+    )
+    return _group(rows, drop_empty)
+
+
+def _all_good(path, column, good: np.ndarray, name: str) -> None:
+    """Name the first bad row of a column."""
+    if good.all():
+        return
+    row = int(np.argmin(good))
+    value = str(column.iloc[row])
+    shown = value if len(value) <= 60 else f'{value[:57]}...'
+    expected = {
+        'filename': 'global_monthly_YYYY_MM_mosaic_L15-...',
+        'id': 'an integer',
+        'geometry': 'well-known text such as POLYGON ((0 0, 4 0, 4 4, 0 0))',
+    }[name]
+    raise DataError(
+        f'row {row + 1}: {name} {shown!r} cannot be read ({int((~good).sum())} such rows)',
+        where=path,
+        fix=f'Expected {expected}',
+    )
+
+
+def _group(rows: Iterable[tuple], drop_empty: bool) -> dict[str, Cube]:
+    cubes: dict[str, Cube] = {}
+    for aoi, month, name, shape in rows:
+        frame = cubes.setdefault(aoi, {}).setdefault(month, [])
+        if not (drop_empty and shape.is_empty):
+            frame.append((name, shape))
+    return cubes
+
+
+def read_geojson_cubes(
+    folder: str | Path, id_field: str = 'Id', drop_empty: bool = False
+) -> dict[str, Cube]:
+    """Read all ``*.geojson`` files below a folder whose names bear an AOI and a month.
+
+    Coordinates are taken as they are, so truth and proposals must be in the same system; SCOT's
+    area limit of 4 means pixels.
+
+    Args:
+        folder: E.g. a folder of AOIs with ``labels_match_pix``, or of the tracker's output.
+        id_field: Attribute with the identity.
+        drop_empty: As in :func:`read_submission`.
+
+    Raises:
+        DataNotFoundError: No such file below the folder.
+        DataError: A file without the id attribute, months in different coordinate systems, or
+            two files for the same image.
+    """
+    files = [path for path in sorted(Path(folder).rglob('*.geojson')) if _is_footprint_file(path)]
+    if not files:
+        raise DataNotFoundError('no *.geojson files named after SpaceNet 7 images', where=folder)
+    cubes: dict[str, Cube] = {}
+    systems: dict[str | None, Path] = {}
+    for path in files:
+        aoi, month = parse_stem(path.name)
+        shapes, columns, crs = read_vector(path)
+        if len(shapes):
+            systems.setdefault(crs, path)
+        if len(systems) > 1:
+            raise DataError(
+                f'another coordinate system than {next(iter(systems.values()))}',
+                where=path,
+                fix='Score files of one coordinate system, best pixels (labels_match_pix)',
+            )
+        if month in cubes.setdefault(aoi, {}):
+            raise DataError(
+                f'a second file for {aoi} {month}', where=path, fix='Name one label folder'
+            )
+        if len(shapes) and id_field not in columns:
+            raise DataError(f'no attribute {id_field!r}; found {", ".join(columns)}', where=path)
+        names = columns.get(id_field, [])
+        rows = ((aoi, month, name, shape) for name, shape in zip(names, shapes, strict=False))
+        cubes[aoi][month] = _group(_present(rows), drop_empty).get(aoi, {}).get(month, [])
+    return cubes
+
+
+def _is_footprint_file(path: Path) -> bool:
+    return STEM.search(path.name) is not None and not path.stem.endswith('_UDM')
+
+
+def _present(rows: Iterable[tuple]) -> Iterable[tuple]:
+    """Turn missing geometries into empty ones and ids into integers."""
+    for aoi, month, name, shape in rows:
+        flat = shapely.Polygon() if shape is None else shapely.force_2d(shape)
+        yield aoi, month, int(name), flat
