@@ -10,7 +10,9 @@ _base_ = [
 view = [
     dict(type='RandomResizedCrop', size=32, scale=(0.1, 1.0)),
     dict(type='RandomDihedral'),
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, prob=0.8),
+    dict(
+        type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, prob=0.8
+    ),
 ]
 train_pipeline = [
     dict(type='LoadRaster'),
