@@ -165,7 +165,7 @@ def locate(seed: int, points: Points, district: Cells, kind: np.ndarray) -> Addr
 def footprints(address: Addresses) -> Footprints:
     """Return the building that the hash of each lot stands for."""
     scale, cosine, sine = _frame(address.district.hashes)
-    block_u, block_v, street, lots_u, lots_v, size_u, size_v = _measures(address.kind)
+    block_u, block_v, street, _, _, size_u, size_v = _measures(address.kind)
     bu, bv, lu, lv = address.cells
     fill = np.array([kind.fill_along + kind.fill_across for kind in KINDS])[address.kind].T
     along = size_u / 2 * (fill[0] + (fill[1] - fill[0]) * draw(address.lot, 1))

@@ -169,7 +169,7 @@ def growth(crop: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def season(day: int, start: int, full: int, fade: int, end: int) -> float:
-    """Return leaf cover in [0, 1]: rises from ``start`` to ``full``, falls from ``fade`` to ``end``.
+    """Return leaf cover in [0, 1]: up from ``start`` to ``full``, down from ``fade`` to ``end``.
 
     All arguments are days of the year.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -17,8 +17,11 @@ _MUL_A = np.uint64(0xBF58476D1CE4E5B9)
 _MUL_B = np.uint64(0x94D049BB133111EB)
 # A cubic B-spline of uniform(-1, 1) lattice values has this standard deviation.
 _SPLINE_STD = 0.2767
+# Octaves over this many samples wide are interpolated from knots every so many samples.
+_SMOOTH, _KNOT = 24, 6
 
 
+@lru_cache(maxsize=4096)
 def derive_seed(seed: int, *names: object) -> int:
     """Return a 63-bit seed for a named part of the world."""
     text = '/'.join(str(part) for part in (seed, *names))
@@ -115,7 +118,7 @@ class Grid:
         return noise.on_grid(self).ravel()
 
     def slopes(self, noise: Noise) -> tuple[np.ndarray, ...]:
-        """Return noise and its derivatives per metre, three ``(H*W,)``."""
+        """Return derivatives of noise per metre towards east and north, two ``(H*W,)``."""
         return tuple(part.ravel() for part in noise.slopes_on_grid(self))
 
 
@@ -137,8 +140,8 @@ class Points:
         return noise.at(self.x, self.y, self.gsd)
 
     def slopes(self, noise: Noise) -> tuple[np.ndarray, ...]:
-        """Return noise and its derivatives per metre, three ``(N,)``."""
-        return noise.slopes_at(self.x, self.y, self.gsd)
+        """Return derivatives of noise per metre towards east and north, two ``(N,)``."""
+        return noise.slopes_at(self.x, self.y, self.gsd)[1:]
 
 
 @dataclass(frozen=True)
@@ -159,22 +162,25 @@ class Noise:
 
     def on_grid(self, grid: Grid) -> np.ndarray:
         """Sample on a grid, ``(H, W)`` float32; octaves finer than a pixel are left out."""
-        total = np.zeros((grid.height, grid.width), np.float32)
-        for seed, scale, weight in self._octaves(grid.gsd):
-            rows, columns, lattice = _grid_lattice(seed, scale, grid)
-            total += _interpolate(lattice * np.float32(weight), rows, columns)
-        return total
+        return self._fields_on_grid(grid, ((0, 0),))[0]
 
-    def slopes_on_grid(self, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return value and derivatives per metre towards east and north, each ``(H, W)``."""
-        out = np.zeros((3, grid.height, grid.width), np.float32)
-        for seed, scale, weight in self._octaves(grid.gsd):
-            rows, columns, lattice = _grid_lattice(seed, scale, grid)
-            lattice = lattice * np.float32(weight)
-            out[0] += _interpolate(lattice, rows, columns)
-            out[1] += _interpolate(lattice, rows, columns, (0, 1)) / np.float32(scale)
-            out[2] += _interpolate(lattice, rows, columns, (1, 0)) / np.float32(scale)
-        return out[0], out[1], out[2]
+    def slopes_on_grid(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """Return derivatives per metre towards east and north, each ``(H, W)`` float32."""
+        return tuple(self._fields_on_grid(grid, ((0, 1), (1, 0))))
+
+    def _fields_on_grid(self, grid: Grid, orders) -> np.ndarray:
+        """Sum the octaves; the smooth ones are worked out on sparse knots and interpolated."""
+        octaves = list(self._octaves(grid.gsd))
+        limit = _SMOOTH * grid.gsd if grid.height * grid.width > 2_048 else np.inf
+        smooth = [octave for octave in octaves if octave[1] >= limit]
+        out = _sum_octaves(octaves[len(smooth) :], grid, orders)
+        if smooth:
+            knots, rows, columns = _knots(grid)
+            for field, sparse in zip(out, _sum_octaves(smooth, knots, orders), strict=True):
+                lines = sum(sparse[rows[0] + j] * rows[1][j][:, None] for j in range(4))
+                for i in range(4):
+                    field += lines[:, columns[0] + i] * columns[1][i]
+        return out
 
     def at(self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0) -> np.ndarray:
         """Sample at scattered points, float32 of the shape of ``x``."""
@@ -231,12 +237,60 @@ def _grid_lattice(seed: int, scale: float, grid: Grid):
     return (row - row.min(), ty), (column - column.min(), tx), lattice
 
 
-def _interpolate(lattice: np.ndarray, rows, columns, order=(0, 0)) -> np.ndarray:
+def _sum_octaves(octaves, grid: Grid, orders) -> np.ndarray:
+    out = np.zeros((len(orders), grid.height, grid.width), np.float32)
+    for seed, scale, weight in octaves:
+        rows, columns, lattice = _grid_lattice(seed, scale, grid)
+        lattice = lattice * np.float32(weight)
+        for field, order in zip(out, orders, strict=True):
+            _interpolate(field, lattice * np.float32(scale ** -sum(order)), rows, columns, order)
+    return out
+
+
+def _knots(grid: Grid):
+    """Return a sparse grid around a dense one, and how to interpolate from it on each axis.
+
+    Knots lie at multiples of their spacing, so that overlapping windows share them.
+    """
+    spacing = _KNOT * grid.gsd
+    column, tx = _cells(grid.x, spacing)
+    row, ty = _cells(-grid.y, spacing)
+    knots = Grid(
+        (column.min() - 0.5) * spacing,
+        -(row.min() - 0.5) * spacing,
+        int(row.max() - row.min()) + 4,
+        int(column.max() - column.min()) + 4,
+        spacing,
+    )
+    return knots, (row - row.min(), _catmull_rom(ty)), (column - column.min(), _catmull_rom(tx))
+
+
+def _catmull_rom(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    s = 1 - t
+    return (
+        -t * s * s / 2,
+        1 - t * t * (5 - 3 * t) / 2,
+        1 - s * s * (5 - 3 * s) / 2,
+        -s * t * t / 2,
+    )
+
+
+def _interpolate(out: np.ndarray, lattice: np.ndarray, rows, columns, order) -> None:
+    """Add a spline surface (or its derivative of the given order) to ``out``."""
     (row, ty), (column, tx) = rows, columns
     weights = (_weights, _slopes)
     wy, wx = weights[order[0]](ty), weights[order[1]](tx)
     lines = sum(lattice[row + j] * wy[j][:, None] for j in range(4))
-    return sum(lines[:, column + i] * wx[i] for i in range(4))
+    if lattice.shape[1] > 12:
+        for i in range(4):
+            out += lines[:, column + i] * wx[i]
+        return
+    # Few lattice columns: outer products without gathering are several times faster.
+    spread = np.zeros((lattice.shape[1], len(column)), np.float32)
+    for i in range(4):
+        spread[column + i, np.arange(len(column))] = wx[i]
+    for line, share in zip(lines.T, spread, strict=True):
+        out += line[:, None] * share
 
 
 def _weights(t: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,6 +8,9 @@ import numpy as np
 
 from rsmm.toy.noise import Grid, Noise, Points, derive_seed, smoothstep
 
+# Where the river field exceeds this, the next river is at least half a kilometre away.
+_FAR = 0.4
+
 
 @dataclass(frozen=True)
 class Waters:
@@ -50,11 +53,14 @@ class Terrain:
         """Return sea, lakes and rivers at the samples of a place."""
         height = place.sample(self._height) + np.float32(0.6)
         lake = place.sample(self._lake) - np.float32(2.25)
-        value, dx, dy = place.slopes(self._river)
+        value = np.abs(place.sample(self._river))
+        if value.size and value.min() > _FAR:
+            return Waters(height, lake, np.full_like(value, 1e4))
+        dx, dy = place.slopes(self._river)
         # The floor keeps saddles of the field from flooding whole valleys.
         steepness = np.maximum(np.sqrt(dx * dx + dy * dy), np.float32(0.5 / 9_000))
         half_width = np.clip(75 * (place.sample(self._flow) + 0.5), -60, 125)
-        return Waters(height, lake, (np.abs(value) / steepness - half_width).astype(np.float32))
+        return Waters(height, lake, (value / steepness - half_width).astype(np.float32))
 
     def rough(self, place: Grid | Points) -> np.ndarray:
         """Return how hilly the land is, in [0, 1]."""
@@ -84,6 +90,8 @@ class Terrain:
             rough: Result of :meth:`rough` there.
             low_sun: 0 in summer to 1 in winter: shadows deepen.
         """
-        _, east, north = place.slopes(self._relief)
-        climb = (np.float32(0.6) * east - np.float32(0.8) * north) * (14 + 230 * rough)
+        if not rough.any():
+            return np.ones(rough.shape, np.float32)
+        east, north = place.slopes(self._relief)
+        climb = (np.float32(0.6) * east - np.float32(0.8) * north) * (240 * rough)
         return np.clip(1 + (0.75 + 0.9 * low_sun) * -climb, 0.3, 1.5).astype(np.float32)

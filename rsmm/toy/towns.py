@@ -81,6 +81,7 @@ class Towns:
         self._district_seed = derive_seed(self._seed, 'district')
         self._blocked = blocked
         self._settled = settled
+        self._founded: dict[tuple[int, int], tuple[float, float, float] | None] = {}
         self._outline = Noise(derive_seed(self._seed, 'outline'), 700.0, 2)
 
     def centres(self, bounds: Bounds) -> np.ndarray:
@@ -88,17 +89,23 @@ class Towns:
         left, bottom, right, top = bounds
         columns = np.arange(int((left - _PAD) // _SPACING) - 1, int((right + _PAD) // _SPACING) + 2)
         rows = np.arange(int((bottom - _PAD) // _SPACING) - 1, int((top + _PAD) // _SPACING) + 2)
-        column, row = (part.ravel() for part in np.meshgrid(columns, rows))
-        town = hash_keys(derive_seed(self._seed, 'town'), column, row)
-        x = (column + draw(town, 0, 0.15, 0.85)) * _SPACING
-        y = (row + draw(town, 1, 0.15, 0.85)) * _SPACING
-        size = draw(town, 2)
-        radius = 650 + 2_300 * size * size
+        towns = [town for c in columns for r in rows if (town := self._town(int(c), int(r)))]
+        x, y, radius = table = np.array(towns).reshape(-1, 3).T
         away = 1.5 * radius + _PAD
         near = (x + away > left) & (x - away < right) & (y + away > bottom) & (y - away < top)
-        near &= draw(town, 3) < 0.85
-        near[near] = self._settled(Points(x[near], y[near], 200.0))
-        return np.stack([x[near], y[near], radius[near]], axis=1)
+        return table[:, near].T
+
+    def _town(self, column: int, row: int) -> tuple[float, float, float] | None:
+        """Return centre and final radius of the town of a lattice cell, if there is one."""
+        if (column, row) not in self._founded:
+            town = hash_keys(derive_seed(self._seed, 'town'), np.array([column]), np.array([row]))
+            x = (column + draw(town, 0, 0.15, 0.85)) * _SPACING
+            y = (row + draw(town, 1, 0.15, 0.85)) * _SPACING
+            radius = 650 + 2_300 * draw(town, 2) ** 2
+            exists = (draw(town, 3) < 0.85) & self._settled(Points(x, y, 200.0))
+            found = (float(x[0]), float(y[0]), float(radius[0]))
+            self._founded[column, row] = found if exists[0] else None
+        return self._founded[column, row]
 
     def reach(self, points: Points, centres: np.ndarray) -> np.ndarray:
         """Return the distance to the nearest town relative to its final radius, ``(N,)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def _hermite(p0, m0, p1, m1, vertices: int) -> np.ndarray:
 def distance_to_line(x: np.ndarray, y: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Return distances in metres from points ``(N,)`` to a polyline ``(V, 2)``."""
     best = np.full(np.broadcast(x, y).shape, np.inf)
-    for (ax, ay), (bx, by) in zip(line[:-1], line[1:], strict=True):
+    for (ax, ay), (bx, by) in pairwise(line):
         best = np.minimum(best, _segment_distance2(x, y, ax, ay, bx, by))
     return np.sqrt(best)
 
@@ -140,7 +141,7 @@ def burn_roads(grid: Grid, roads: list[Road], margin: float = 0.0) -> tuple[np.n
     owner = np.full((grid.height, grid.width), -1, np.int32)
     for position, road in enumerate(roads):
         reach = road.width / 2 + margin
-        for (ax, ay), (bx, by) in zip(road.line[:-1], road.line[1:], strict=True):
+        for (ax, ay), (bx, by) in pairwise(road.line):
             rows, columns = _window(grid, ax, ay, bx, by, reach)
             if rows.start >= rows.stop or columns.start >= columns.stop:
                 continue
