@@ -1,0 +1,31 @@
+"""ToyEarth: one procedural world, written in the published layout of many datasets."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from rsmm.errors import ConfigError, did_you_mean
+
+#: Writers by dataset name, as ``module:function``; each takes ``out`` and keyword settings.
+WRITERS: dict[str, str] = {
+    'eurosat': 'rsmm.toy.writers.eurosat:write_eurosat',
+}
+
+
+def get_writer(name: str) -> Callable[..., bool]:
+    """Return the function that writes a toy dataset.
+
+    Raises:
+        ConfigError: No writer has this name.
+    """
+    if name not in WRITERS:
+        raise ConfigError(
+            f'no toy writer called {name!r}.{did_you_mean(name, WRITERS)}',
+            fix=f'Known writers: {", ".join(sorted(WRITERS))}',
+        )
+    module, function = WRITERS[name].split(':')
+    return getattr(importlib.import_module(module), function)
+
+
+__all__ = ['WRITERS', 'get_writer']
