@@ -99,7 +99,7 @@ def _check(images: np.ndarray | Tensor, points: int, radius: float, method: str)
     if not integral:
         raise DataError(
             f'LBP compares integers, found {images.dtype}: rounding noise would make patterns',
-            fix='Pass the stored digital numbers, or round first: (255 * x).round().to(torch.uint8)',
+            fix='Pass stored digital numbers, or round first: (255 * x).round().to(torch.uint8)',
         )
     if images.ndim < 2:
         raise DataError(f'expected (..., H, W), found shape {tuple(images.shape)}')
