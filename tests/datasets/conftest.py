@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from chips import s2_chip, write_tif
+
+from tests.datasets.chips import s2_chip, write_tif
 
 CHIP_CLASSES = ('AnnualCrop', 'Forest', 'River')
 

@@ -5,12 +5,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from chips import s2_chip, write_tif
 
 from rsmm.datasets.eurosat import EuroSAT
 from rsmm.datasets.packed import pack_dataset
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.sensors import RGB, band_order
+from tests.datasets.chips import s2_chip, write_tif
 
 LOAD = [dict(type='LoadRaster')]
 

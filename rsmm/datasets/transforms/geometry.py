@@ -158,14 +158,29 @@ class RandomResizedCrop(BaseTransform):
         top = int(np.random.randint(height - crop_h + 1))
         left = int(np.random.randint(width - crop_w + 1))
         crop = image[top : top + crop_h, left : left + crop_w]
-        shape = (self.size, self.size, image.shape[2])
-        resized = cv2.resize(crop, shape[:2], interpolation=self.interpolation)
-        results['img'] = resized.reshape(shape)
-        results['img_shape'] = shape[:2]
+        results['img'] = resize(crop, (self.size, self.size), self.interpolation)
+        results['img_shape'] = (self.size, self.size)
         return results
 
     def __repr__(self) -> str:
         return f'RandomResizedCrop(size={self.size}, scale={self.scale})'
+
+
+def resize(image: np.ndarray, shape: tuple[int, int], interpolation: int) -> np.ndarray:
+    """Resize an image (H, W, C) of any band count to ``shape`` (H', W').
+
+    OpenCV's area interpolation takes four bands at most, so more are done in groups.
+
+    Args:
+        image: uint8, uint16, int16 or float32.
+        shape: Output height and width in pixels.
+        interpolation: One of OpenCV's ``INTER_*``.
+    """
+    if interpolation == cv2.INTER_AREA and image.shape[2] > 4:
+        groups = [image[..., start : start + 4] for start in range(0, image.shape[2], 4)]
+        return np.concatenate([resize(group, shape, interpolation) for group in groups], axis=2)
+    resized = cv2.resize(np.ascontiguousarray(image), shape[::-1], interpolation=interpolation)
+    return resized.reshape(*shape, image.shape[2])
 
 
 def crop_size(height: int, width: int, share: float, ratio: float) -> tuple[int, int]:

@@ -32,10 +32,12 @@ def stretch(
     """
     low = np.asarray(low, np.float32)
     span = np.asarray(high, np.float32) - low
-    top = 255.0 if out == 'uint8' else 1.0
-    factor = np.divide(top, span, out=np.zeros_like(span), where=span > 0)
+    top = np.float32(255 if out == 'uint8' else 1)
     scaled = np.subtract(image, low, dtype=np.float32)
-    scaled *= factor
+    # Multiply first: with integer values and limits this is exact, and truncation cannot lose a
+    # level to rounding.
+    scaled *= top
+    scaled /= np.where(span > 0, span, np.float32(np.inf))
     np.clip(scaled, 0, top, out=scaled)
     return scaled.astype(np.uint8) if out == 'uint8' else scaled
 
@@ -62,7 +64,7 @@ class _Scale(BaseTransform):
         self.scope = scope
         self.out = out
 
-    def limits(self, results: dict) -> tuple[np.ndarray | float, np.ndarray | float]:
+    def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return the values that become 0 and 1."""
         raise NotImplementedError
 
@@ -88,19 +90,19 @@ class ScaleMinMax(_Scale):
     Args:
         scope: ``'image'`` takes one range over all bands, ``'band'`` one per band.
         out: ``'float32'`` gives 0..1, ``'uint8'`` 0..255 truncated.
-        limits: Fixed (low, high) instead of the image's own.
+        limits: Fixed (low, high) instead of the image's own, each a number or one per band.
     """
 
     def __init__(
         self,
         scope: str = 'image',
         out: str = 'float32',
-        limits: Sequence[float] | None = None,
+        limits: Sequence[float | Sequence[float]] | None = None,
     ) -> None:
         super().__init__(scope, out)
-        self.fixed = None if limits is None else (float(limits[0]), float(limits[1]))
+        self.fixed = None if limits is None else tuple(np.array(limit) for limit in limits)
 
-    def limits(self, results: dict) -> tuple[np.ndarray | float, np.ndarray | float]:
+    def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return the fixed limits, or the image's minimum and maximum."""
         if self.fixed is not None:
             return self.fixed

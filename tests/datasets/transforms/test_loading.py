@@ -2,12 +2,12 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
-from chips import AFFINE, UTM, s2_chip, write_tif
 from PIL import Image
 
 from rsmm.datasets.transforms.loading import LoadRaster, described_bands, read_raster
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import RGB, band_order
+from tests.datasets.chips import AFFINE, UTM, s2_chip, write_tif
 
 EUROSAT = band_order('eurosat')
 
