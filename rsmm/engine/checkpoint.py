@@ -11,7 +11,6 @@ import difflib
 import errno
 import logging
 import os
-import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -214,12 +213,12 @@ def _read_pickle(path: Path, map_location, trusted: bool) -> object:
     try:
         with torch.serialization.safe_globals(harmless_globals()):
             return torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes make the unpickler fail in any way there is
         names = foreign_names(path)
         if 'map_location' in str(error) and not names:  # saved on a device this machine lacks
-            raise CheckpointError(str(error).splitlines()[0], where=path) from error
+            raise CheckpointError(str(error).partition('\n')[0], where=path) from error
         if not names:
-            raise _damaged(path, str(error).splitlines()[0]) from error
+            raise _damaged(path, str(error).partition('\n')[0]) from error
         if not trusted:
             raise CheckpointError(
                 f'refers to code that weights do not need: {", ".join(names)}',

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path, PurePath
 
 import mmengine
@@ -75,8 +76,11 @@ def _plain(value: object, where: str) -> object:
         return tuple(_plain(item, f'{where}[{index}]') for index, item in enumerate(value))
     if isinstance(value, set | frozenset):
         return {_plain(item, where) for item in value}
-    if isinstance(value, bool | int | float | str):  # subclasses, such as an enum of strings
-        return next(kind(value) for kind in (bool, int, float, str) if isinstance(value, kind))
+    if isinstance(value, Enum):
+        return _plain(value.value, where)
+    for kind in (int, float, str):  # subclasses, such as numbers with a unit
+        if isinstance(value, kind):
+            return kind(value)
     if isinstance(value, PurePath):
         return str(value)
     raise CheckpointError(

@@ -184,12 +184,10 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
         found = model.load_state_dict(fitting, strict=False)
     except RuntimeError as error:
         raise CheckpointError(str(error), where=where) from error
-    missing = [
-        key
-        for key in found.missing_keys
-        if key not in mismatched and not key.endswith('num_batches_tracked')
-    ]
-    unfilled = {*found.missing_keys, *mismatched}
+    # Files from before these counters existed load with the counters at zero.
+    counters = {key for key in own if key.endswith('num_batches_tracked') and key not in state}
+    missing = [key for key in found.missing_keys if key not in counters and key not in mismatched]
+    unfilled = {*found.missing_keys, *mismatched, *counters}
     return LoadReport(
         matched=[key for key in own if key not in unfilled],
         missing=missing,
