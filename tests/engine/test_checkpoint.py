@@ -230,7 +230,8 @@ def test_full_disk_keeps_the_previous_file(tmp_path, weights, monkeypatch):
 @pytest.mark.skipif(not os.access('/dev/full', os.W_OK), reason='needs /dev/full')
 def test_full_device_reports_no_space(weights, monkeypatch, tmp_path):
     """A real ENOSPC, from the kernel."""
-    monkeypatch.setattr(checkpoint_module, 'atomic_write', lambda path: open('/dev/full', 'wb'))
+    full = Path('/dev/full').open('wb', buffering=0)  # noqa: SIM115 closed by the writer
+    monkeypatch.setattr(checkpoint_module, 'atomic_write', lambda path: full)
     with pytest.raises(CheckpointError, match='no space left'):
         save_checkpoint_file({'w': torch.zeros(1_000_000)}, tmp_path / 'a.pth')
 

@@ -28,7 +28,8 @@ def test_exact_load_reports_every_weight():
     source, target = Classifier(), Classifier()
     report = load_weights(target, {'state_dict': source.state_dict()})
     assert report.matched == list(source.state_dict())
-    assert not (report.missing or report.unexpected or report.mismatched)
+    assert report.missing == report.unexpected == []
+    assert report.mismatched == {}
     torch.testing.assert_close(target.state_dict(), source.state_dict())
 
 
@@ -93,9 +94,7 @@ def test_prefix_and_rename():
     target.fc = nn.Identity()
     load_weights(target, state, 'exact', prefix='backbone', rename=[(r'^module\.', '')])
     torch.testing.assert_close(target.state_dict(), source.backbone.state_dict())
-    with pytest.raises(
-        CheckpointError, match="begins with 'encoder'; the parts are backbone, head"
-    ):
+    with pytest.raises(CheckpointError, match='the parts are backbone, head'):
         load_weights(target, source.state_dict(), prefix='encoder')
     with pytest.raises(ConfigError):
         load_weights(target, state, 'sloppy')
