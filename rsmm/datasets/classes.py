@@ -21,7 +21,10 @@ CLASSES: dict[str, tuple[str, ...]] = {
         'River',
         'SeaLake',
     ),
+    'spacenet7': ('building',),
 }
 
 #: Colours per dataset, in label order.
-PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {}
+PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
+    'spacenet7': ((255, 140, 0),),
+}

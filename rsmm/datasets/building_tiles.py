@@ -1,0 +1,89 @@
+"""SpaceNet 2 and 4 building tiles, and any other pairs of an image and a GeoJSON of footprints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsmm.datasets.base import RSDataset
+from rsmm.datasets.classes import CLASSES, PALETTES
+from rsmm.errors import DataError
+from rsmm.registry import DATASETS
+
+
+@DATASETS.register_module()
+class BuildingTiles(RSDataset):
+    """Images and GeoJSON files that share the end of their names.
+
+    The defaults read SpaceNet 2: ``3band/RGB-PanSharpen_<tile>.tif`` and
+    ``geojson/buildings/buildings_<tile>.geojson`` (lon/lat, 3-D, some files without features).
+
+    Source: Van Etten et al., "SpaceNet: A Remote Sensing Dataset and Challenge Series", 2018.
+
+    Args:
+        data_root: Folder of both.
+        img_dir, img_prefix: Where images are and how their names begin.
+        ann_dir, ann_prefix: The same for the labels.
+        file_bands: Names of the bands in the files.
+        include: Tiles to keep, None for all.
+        exclude: Tiles to leave out, for leave-one-out.
+        label_pixels: Whether label coordinates are pixels instead of map coordinates.
+        **kwargs: Arguments of mmengine's ``BaseDataset``.
+
+    Raises:
+        DataNotFoundError: No images.
+        DataError: An image without labels, an unknown tile.
+    """
+
+    METAINFO = {'classes': CLASSES['spacenet7'], 'palette': PALETTES['spacenet7']}
+
+    def __init__(
+        self,
+        data_root: str = '',
+        img_dir: str = '3band',
+        img_prefix: str = 'RGB-PanSharpen_',
+        ann_dir: str = 'geojson/buildings',
+        ann_prefix: str = 'buildings_',
+        file_bands: Sequence[str] = ('R', 'G', 'B'),
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        label_pixels: bool = False,
+        **kwargs,
+    ) -> None:
+        self.img_dir, self.img_prefix = img_dir, img_prefix
+        self.ann_dir, self.ann_prefix = ann_dir, ann_prefix
+        self.file_bands = tuple(file_bands)
+        self.include = include
+        self.exclude = tuple(exclude)
+        self.label_pixels = label_pixels
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the tiles in order of their names."""
+        root = Path(self.data_root)
+        images = sorted((root / self.img_dir).glob(f'{self.img_prefix}*.tif'))
+        tiles = {path.stem.removeprefix(self.img_prefix): path for path in images}
+        if not tiles:
+            raise self.not_found(f'no {self.img_prefix}*.tif', root / self.img_dir)
+        unknown = {*(self.include or ()), *self.exclude} - set(tiles)
+        if unknown:
+            raise DataError(f'no tile {", ".join(sorted(unknown))}', where=root)
+        wanted = tiles if self.include is None else self.include
+        entries = []
+        for tile in (name for name in wanted if name not in self.exclude):
+            label = root / self.ann_dir / f'{self.ann_prefix}{tile}.geojson'
+            if not label.is_file():
+                raise DataError('the image has no labels', where=label)
+            entries.append(
+                {
+                    'img_path': str(tiles[tile]),
+                    'file_bands': self.file_bands,
+                    'label_path': str(label),
+                    'label_pixels': self.label_pixels,
+                    'udm_path': None,
+                    'aoi': tile,
+                    'month': '',
+                    'seg_fields': [],
+                }
+            )
+        return entries
