@@ -1,10 +1,12 @@
 """Chips written for tests."""
 
+import cv2
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from rsmm.datasets.classes import CLASSES
 from rsmm.sensors import band_order
 
 UTM = CRS.from_wkt(
@@ -47,3 +49,16 @@ def s2_chip(seed, size=64):
     order = band_order('eurosat')
     chip[..., order.index('B10')] = rng.integers(5, 20, (size, size))
     return chip.astype(np.uint16)
+
+
+def write_jpg_chips(root, per_class):
+    """Write noisy colour chips of all ten classes as ``<root>/2750/<Class>/<Class>_<n>.jpg``."""
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(CLASSES['eurosat']):
+        folder = root / '2750' / name
+        folder.mkdir(parents=True)
+        centre = rng.integers(60, 200, 3)
+        for number in range(1, per_class + 1):
+            noise = rng.integers(-40, 40, (64, 64, 3)) + 3 * label
+            image = np.clip(centre + noise, 0, 255).astype(np.uint8)
+            assert cv2.imwrite(str(folder / f'{name}_{number}.jpg'), image)
