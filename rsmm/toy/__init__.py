@@ -10,6 +10,7 @@ from rsmm.errors import ConfigError, did_you_mean
 #: Writers by dataset name, as ``module:function``; each takes ``out`` and keyword settings.
 WRITERS: dict[str, str] = {
     'eurosat': 'rsmm.toy.writers.eurosat:write_eurosat',
+    'spacenet7': 'rsmm.toy.writers.spacenet7:write_spacenet7',
 }
 
 
