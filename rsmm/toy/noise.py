@@ -28,9 +28,9 @@ def derive_seed(seed: int, *names: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), 'little') >> 1
 
 
-def hash_keys(seed: int, *keys: np.ndarray) -> np.ndarray:
+def hash_keys(seed: int | np.ndarray, *keys: np.ndarray) -> np.ndarray:
     """Hash integer arrays (broadcast together) to uint64, by splitmix64's finaliser."""
-    value = np.array([seed], dtype=np.uint64)
+    value = np.atleast_1d(np.asarray(seed, dtype=np.uint64))
     for key in keys:
         value = _mix(value + _GOLDEN + np.atleast_1d(key).astype(np.int64).view(np.uint64))
     return value
@@ -176,7 +176,7 @@ class Noise:
         out = _sum_octaves(octaves[len(smooth) :], grid, orders)
         if smooth:
             knots, rows, columns = _knots(grid)
-            for field, sparse in zip(out, _sum_octaves(smooth, knots, orders), strict=True):
+            for field, sparse in zip(out, _stack_octaves(smooth, knots, orders), strict=True):
                 lines = sum(sparse[rows[0] + j] * rows[1][j][:, None] for j in range(4))
                 for i in range(4):
                     field += lines[:, columns[0] + i] * columns[1][i]
@@ -238,12 +238,37 @@ def _grid_lattice(seed: int, scale: float, grid: Grid):
 
 
 def _sum_octaves(octaves, grid: Grid, orders) -> np.ndarray:
+    """Evaluate octaves one by one: fastest on dense grids."""
     out = np.zeros((len(orders), grid.height, grid.width), np.float32)
     for seed, scale, weight in octaves:
         rows, columns, lattice = _grid_lattice(seed, scale, grid)
         lattice = lattice * np.float32(weight)
         for field, order in zip(out, orders, strict=True):
             _interpolate(field, lattice * np.float32(scale ** -sum(order)), rows, columns, order)
+    return out
+
+
+def _stack_octaves(octaves, grid: Grid, orders) -> np.ndarray:
+    """Evaluate all octaves at once: fastest on sparse grids, where calls cost more than work."""
+    seed, scale, weight = (np.array(part) for part in zip(*octaves, strict=True))
+    scale, weight = scale[:, None], weight[:, None]
+    column, tx = _cells(grid.x, scale)
+    row, ty = _cells(grid.y, scale)
+    first_row, first_column = row.min(axis=1)[:, None], column.min(axis=1)[:, None]
+    row, column = row - first_row, column - first_column
+    rows = (first_row + np.arange(row.max() + 4))[:, :, None]
+    columns = (first_column + np.arange(column.max() + 4))[:, None, :]
+    lattice = draw(hash_keys(seed[:, None, None], rows, columns), 0, -1, 1) * weight[:, :, None]
+    lattice = lattice.astype(np.float32)
+    layer = np.arange(len(octaves))[:, None]
+    out = np.zeros((len(orders), grid.height, grid.width), np.float32)
+    for field, order in zip(out, orders, strict=True):
+        wy, wx = _BASIS[order[0]](ty), _BASIS[order[1]](tx)
+        lines = sum(lattice[layer, row + j] * wy[j][:, :, None] for j in range(4))
+        lines = np.swapaxes(lines, 1, 2)
+        parts = sum(lines[layer, column + i] * wx[i][:, :, None] for i in range(4))
+        steepen = (scale ** -sum(order)).astype(np.float32)
+        field += (np.swapaxes(parts, 1, 2) * steepen[:, :, None]).sum(axis=0)
     return out
 
 
@@ -278,8 +303,7 @@ def _catmull_rom(t: np.ndarray) -> tuple[np.ndarray, ...]:
 def _interpolate(out: np.ndarray, lattice: np.ndarray, rows, columns, order) -> None:
     """Add a spline surface (or its derivative of the given order) to ``out``."""
     (row, ty), (column, tx) = rows, columns
-    weights = (_weights, _slopes)
-    wy, wx = weights[order[0]](ty), weights[order[1]](tx)
+    wy, wx = _BASIS[order[0]](ty), _BASIS[order[1]](tx)
     lines = sum(lattice[row + j] * wy[j][:, None] for j in range(4))
     if lattice.shape[1] > 12:
         for i in range(4):
@@ -306,6 +330,10 @@ def _weights(t: np.ndarray) -> tuple[np.ndarray, ...]:
 def _slopes(t: np.ndarray) -> tuple[np.ndarray, ...]:
     s = 1 - t
     return (-s * s / 2, (3 * t * t - 4 * t) / 2, -(3 * s * s - 4 * s) / 2, t * t / 2)
+
+
+# Spline weights of the value and of its first derivative.
+_BASIS = (_weights, _slopes)
 
 
 @dataclass(frozen=True)

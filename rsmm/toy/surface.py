@@ -91,7 +91,7 @@ class Surface:
         murk = Noise(derive_seed(self._seed, 'murk', self._epoch), 9_000.0, 4, 0.55)
         drift = self._grid.sample(murk)[index]
         shallow = smoothstep(0.05, 0.0, -survey.height[index]) * (cover == Cover.SEA)
-        base = np.select([cover == Cover.SEA, cover == Cover.LAKE], [-0.9, -0.1], 0.25)
+        base = np.select([cover == Cover.SEA, cover == Cover.LAKE], [-0.9, -0.1], 0.6)
         turbid = smoothstep(-0.6, 2.2, drift + base + 1.2 * shallow)
         algae = (1 - turbid) * smoothstep(0.0, 1.6, self._noise('algae', 20_000.0, 2)[index])
         algae = np.where(cover == Cover.SEA, 0.25 * algae, algae)
@@ -131,7 +131,7 @@ class Surface:
         self._add('grass', index, grass * green)
         self._add('straw', index, grass * (1 - green) * 0.35)
         self._soil(index, grass * (1 - green) * 0.65, np.clip(0.4 + 0.2 * patch, 0, 1))
-        self.gain[index] *= np.clip(1 + 0.1 * self._noise('canopy', 42.0, 4, 0.8)[index], 0.5, 1.5)
+        self.gain[index] *= np.clip(1 + 0.15 * self._noise('canopy', 42.0, 4, 0.8)[index], 0.4, 1.6)
 
     def _crops(self, index: np.ndarray) -> None:
         survey = self._survey

@@ -101,6 +101,9 @@ class Surveyor:
         self._draw_nature(grid, cover, waters, rough, arid)
         self._draw_fields(grid, month, day, cover, layers)
         shade = self.terrain.shade(grid, rough, low_sun)
+        # People till and build on the gentler ground.
+        tamed = ~np.isin(cover, (Cover.HEATH, Cover.BROADLEAF, Cover.CONIFER))
+        shade[tamed] = 1 + np.float32(0.3) * (shade[tamed] - 1)
         return Survey(
             grid, cover, height=waters.height, rough=rough, arid=arid, shade=shade, **layers
         )

@@ -44,7 +44,7 @@ class Terrain:
         self._flow = layer('flow', 22_000)
         self._rough = layer('rough', 30_000, 2)
         self._arid = layer('arid', 70_000, 2)
-        self._relief = layer('relief', 1_900, 6, 0.56)
+        self._relief = layer('relief', 1_900, 7, 0.58)
         self._woods = layer('woods', 5_000, 7, 0.6)
         self._wild = layer('wild', 14_000, 6, 0.55)
         self._stand = layer('stand', 1_300, 4)
