@@ -5,8 +5,8 @@ Measures side by side in one run, per worker and on warm files,
 - 13-band GeoTIFFs: plain rasterio, ``LoadRaster``, the packed dataset (both through ``EuroSAT``),
 - each transform on a 3-band byte chip and a 13-band uint16 chip, in microseconds,
 - a two-view RGB pipeline, from JPEG to batches, with 1 and 2 loader workers,
-- batches of packed 13-band chips stacked in the workers (``default_collate``) against stacked in the
-  main process (``pseudo_collate``).
+- batches of packed 13-band chips, stacked in the workers (``default_collate``) against stacked in
+  the main process (``pseudo_collate``).
 
 The fastest of several rounds is reported: other load only ever adds time.
 """
