@@ -210,7 +210,8 @@ def _fault(report: LoadReport, strict: str) -> str | None:
     return None
 
 
-_RESNETS = {
+#: (residual blocks per layer, bottleneck blocks) to depth.
+RESNET_DEPTHS = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,
@@ -247,7 +248,7 @@ def _describe_resnet(state: Mapping) -> str | None:
         prefix = match['prefix']
         blocks.setdefault(match['layer'], set()).add(int(match['block']))
         bottleneck |= match['conv'] == '3'
-    depth = _RESNETS.get((tuple(len(blocks[layer]) for layer in sorted(blocks)), bottleneck))
+    depth = RESNET_DEPTHS.get((tuple(len(blocks[layer]) for layer in sorted(blocks)), bottleneck))
     if depth is None:
         return None
     stem = state.get(f'{prefix}conv1.weight')
