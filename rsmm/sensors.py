@@ -157,6 +157,12 @@ BAND_STATS: dict[str, dict[str, tuple[float, float]]] = {
         'B03': (96.9995, 34.8766),
         'B02': (104.0038, 29.4406),
     },
+    # Third-party statistics of the masked images of the train AOIs.
+    'spacenet7': {
+        'R': (121.826, 56.717),
+        'G': (106.528, 44.517),
+        'B': (78.372, 40.452),
+    },
     'imagenet': {
         'R': (123.675, 58.395),
         'G': (116.28, 57.12),

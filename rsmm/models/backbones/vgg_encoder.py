@@ -8,7 +8,8 @@ from torch import nn
 
 from rsmm.registry import MODELS
 
-_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+#: (convolutions, width relative to the first stage) of each stage.
+_STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
 
 @MODELS.register_module()
@@ -20,25 +21,29 @@ class VGG16Encoder(BaseModule):
 
     Args:
         in_channels: Bands of the input.
+        base_channels: Channels of the first stage; 64 is VGG16, less makes a small variant.
         init_cfg: See mmengine. None keeps the random initialisation of the framework, which is
             what the SpaceNet 7 baseline trains from.
     """
 
-    def __init__(self, in_channels: int = 3, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, in_channels: int = 3, base_channels: int = 64, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         layers: list[nn.Module] = []
         self.ends: list[int] = []
         channels = in_channels
-        for stage in _STAGES:
-            for width in stage:
-                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
-                channels = width
+        for convolutions, width in _STAGES:
+            for _ in range(convolutions):
+                wide = base_channels * width
+                layers += [nn.Conv2d(channels, wide, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = wide
             self.ends.append(len(layers))
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers[:-1])
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Map (N, C, H, W) to five features of 64, 128, 256, 512, 512 channels, strides 1 to 16."""
+        """Map (N, C, H, W) to five features of 1, 2, 4, 8, 8 x base channels, strides 1 to 16."""
         features = []
         for index, layer in enumerate(self.features, start=1):
             x = layer(x)

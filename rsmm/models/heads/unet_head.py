@@ -39,6 +39,7 @@ class XDXDHead(BaseModule):
         in_channels: Channels of the encoder's features, finest first, at strides that double.
         num_classes: Output channels, each an independent yes or no.
         num_filters: Channels before the output.
+        base_channels: 64 is the published width; the decoder's blocks shrink with it.
         loss_decode: Config of the loss on (N, K, H, W) logits and targets.
         init_cfg: See mmengine.
     """
@@ -51,12 +52,16 @@ class XDXDHead(BaseModule):
         loss_decode: dict,
         num_classes: int = 1,
         num_filters: int = 32,
+        base_channels: int = 64,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels = tuple(in_channels)
         self.num_classes = self.out_channels = num_classes
-        blocks = _BLOCKS[: len(self.in_channels)]
+        blocks = [
+            (middle * base_channels // 64, out * base_channels // 64)
+            for middle, out in _BLOCKS[: len(self.in_channels)]
+        ]
         skips = self.in_channels[::-1]
         inputs = [skips[0], *(skip + out for skip, (_, out) in zip(skips, blocks, strict=False))]
         self.blocks = nn.ModuleList(

@@ -1,0 +1,21 @@
+"""XD_XD U-Net with a VGG16 encoder, 29,306,465 parameters; BCE and soft Jaccard."""
+
+pretrained = None  # e.g. torchvision://vgg16 or a file with ImageNet weights
+tile = 512
+
+model = dict(
+    type='FootprintSegmentor',
+    backbone=dict(
+        type='VGG16Encoder',
+        init_cfg=dict(type='Pretrained', checkpoint=pretrained) if pretrained else None,
+    ),
+    decode_head=dict(
+        type='XDXDHead',
+        in_channels='auto',  # any mmpretrain or timm backbone fits: change `backbone` alone
+        num_classes=1,
+        num_filters=32,
+        loss_decode=dict(type='FootprintLoss', terms=dict(bce=10.0, jaccard=2.5)),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='slide', crop_size=(tile, tile), stride=(tile, tile)),
+)
