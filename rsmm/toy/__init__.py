@@ -9,7 +9,9 @@ from rsmm.errors import ConfigError, did_you_mean
 
 #: Writers by dataset name, as ``module:function``; each takes ``out`` and keyword settings.
 WRITERS: dict[str, str] = {
+    'caco': 'rsmm.toy.writers.caco:write_caco',
     'eurosat': 'rsmm.toy.writers.eurosat:write_eurosat',
+    'seco': 'rsmm.toy.writers.seco:write_seco',
     'spacenet7': 'rsmm.toy.writers.spacenet7:write_spacenet7',
 }
 

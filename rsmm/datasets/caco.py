@@ -1,0 +1,107 @@
+"""Change-aware contrast's archive: an old and a new set of dates per place, years apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rsmm.datasets.scenes import Scene
+from rsmm.datasets.seco import MODES, SeCoDataset
+from rsmm.registry import DATASETS
+from rsmm.sensors import RGB
+
+PAIRED = ('teco', 'caco')
+PERIODS = ('old', 'new')
+
+
+@DATASETS.register_module()
+class CACoDataset(SeCoDataset):
+    """Ten dated scenes per place, five recent and five about four years older.
+
+    Files as in :class:`SeCoDataset`. With ``mode='caco'`` or ``'teco'`` the dataset has two samples
+    per place, ``2 i`` from the old set and ``2 i + 1`` from the new one; ``PairedPlaceSampler``
+    keeps them together. The other modes treat all dates of a place alike.
+
+    Added keys in paired modes: period (``'old'`` or ``'new'``), scenes of that period only.
+
+    Source: Mall et al., Change-Aware Sampling and Contrastive Learning (CVPR 2023).
+
+    Args:
+        data_root: Folder of the places.
+        mode: ``'caco'``, ``'teco'`` or a mode of :class:`SeCoDataset`.
+        bands: Bands to load.
+        dates_per_set: Dates in each set; of more, the newest and the oldest are used.
+        split: ``'train'``, ``'val'`` or None; by place.
+        val_fraction: Share of the places in ``'val'``.
+        on_bad: ``'error'`` or ``'skip'``.
+        packed: Folder written by ``tools/dataset_converters/pack_scenes.py`` to read instead.
+        **kwargs: Arguments of mmengine's ``BaseDataset``.
+    """
+
+    TOY_NAME = 'caco'
+    # Three dates are drawn without replacement from each set.
+    MODES = {**MODES, **dict.fromkeys(PAIRED, (False, 3))}
+
+    def __init__(
+        self,
+        data_root: str = '',
+        mode: str = 'caco',
+        bands: str | Sequence[str] = RGB,
+        dates_per_set: int = 5,
+        split: str | None = None,
+        val_fraction: float = 0.1,
+        on_bad: str = 'error',
+        packed: str | None = None,
+        **kwargs,
+    ) -> None:
+        self.dates_per_set = dates_per_set
+        self.paired = mode in PAIRED
+        super().__init__(
+            data_root=data_root,
+            mode=mode,
+            bands=bands,
+            split=split,
+            val_fraction=val_fraction,
+            on_bad=on_bad,
+            packed=packed,
+            **kwargs,
+        )
+
+    def enough_dates(self, place: str, scenes: list[Scene]) -> bool:
+        """In paired modes both sets must hold the dates that are drawn."""
+        if not self.paired:
+            return super().enough_dates(place, scenes)
+        smaller = min(len(part) for part in self._periods(scenes))
+        if smaller >= self.num_dates:
+            return True
+        self.bad.report(
+            'places with too few dates',
+            f'mode {self.mode!r} draws {self.num_dates} dates from each of two sets of '
+            f'{self.dates_per_set}, the place has {len(scenes)} dates in all',
+            f'{self.data_root}/{place}',
+            'Remove the place, or set dates_per_set',
+        )
+        return False
+
+    def _periods(self, scenes: Sequence) -> tuple[Sequence, Sequence]:
+        """Old and new set of scenes that are sorted oldest first."""
+        new = scenes[max(0, len(scenes) - self.dates_per_set) :]
+        old = scenes[: max(0, len(scenes) - self.dates_per_set)][: self.dates_per_set]
+        return old, new
+
+    def number_samples(self) -> np.ndarray:
+        """In paired modes: row of the place and period (0 old, 1 new), alternating."""
+        if not self.paired:
+            return super().number_samples()
+        places = self.num_places()
+        return np.stack([np.repeat(np.arange(places), 2), np.tile([0, 1], places)], axis=1)
+
+    def finish_info(self, info: dict, idx: int) -> dict:
+        """Keep the scenes of the sample's period."""
+        if self.paired:
+            period = info.pop('anchor')
+            info['anchor'] = None
+            info['period'] = PERIODS[period]
+            info['scenes'] = list(self._periods(info['scenes'])[period])
+        return super().finish_info(info, idx)

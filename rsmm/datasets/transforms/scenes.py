@@ -1,0 +1,178 @@
+"""Drawing dates of a place and loading them, all bands on one grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from rsmm.datasets.scenes import band_files
+from rsmm.datasets.transforms.loading import read_raster
+from rsmm.errors import ConfigError, DataError
+from rsmm.registry import TRANSFORMS
+
+DATE_RULES = ('moco', 'moco_tp', 'seco', 'teco', 'caco', 'sa_moco', 'saco')
+RESAMPLE = ('auto', 'bilinear')
+
+
+def draw_dates(mode: str, count: int, anchor: int | None = None) -> tuple[int, ...]:
+    """Draw the dates that a method compares, as positions among ``count`` dates of a place.
+
+    - ``moco``, ``sa_moco``: the anchor.
+    - ``moco_tp``: two different dates.
+    - ``seco``: three dates, with replacement.
+    - ``teco``, ``caco``: three different dates (of one period).
+    - ``saco``: the anchor and another date.
+
+    Args:
+        mode: Method.
+        count: Dates to choose from.
+        anchor: Position of the sample's own image, for methods that sample images.
+
+    Raises:
+        ConfigError: Unknown method.
+    """
+    if mode in ('moco', 'sa_moco'):
+        return (anchor,)
+    if mode == 'moco_tp':
+        return tuple(np.random.choice(count, 2, replace=False).tolist())
+    if mode == 'seco':
+        return tuple(np.random.randint(count, size=3).tolist())
+    if mode in ('teco', 'caco'):
+        return tuple(np.random.choice(count, 3, replace=False).tolist())
+    if mode == 'saco':
+        other = int(np.random.randint(count - 1))
+        return anchor, other + (other >= anchor)
+    raise ConfigError(f'no dates are drawn for mode {mode!r}', fix=f'Known: {DATE_RULES}')
+
+
+@TRANSFORMS.register_module()
+class SampleDates(BaseTransform):
+    """Choose the dates of a place that a method compares.
+
+    Required Keys: scenes, anchor
+
+    Modified Keys: scenes (those drawn, one per role, in the order of :func:`draw_dates`)
+
+    Added Keys: dates (tuple[str]): their days
+
+    Args:
+        mode: Method, see :func:`draw_dates`.
+    """
+
+    def __init__(self, mode: str) -> None:
+        if mode not in DATE_RULES:
+            raise ConfigError(f'mode={mode!r} is not one of {DATE_RULES}', where='SampleDates')
+        self.mode = mode
+
+    def transform(self, results: dict) -> dict:
+        """Draw with NumPy's global generator."""
+        scenes = results['scenes']
+        drawn = draw_dates(self.mode, len(scenes), results['anchor'])
+        results['scenes'] = [scenes[position] for position in drawn]
+        results['dates'] = tuple(scenes[position]['date'] for position in drawn)
+        return results
+
+    def __repr__(self) -> str:
+        return f'SampleDates(mode={self.mode!r})'
+
+
+@TRANSFORMS.register_module()
+class LoadScenes(BaseTransform):
+    """Load the scenes of a sample, each band brought to one grid; a date drawn twice is read once.
+
+    Required Keys: scenes, bands, shards (optional: packed folder to read instead of files)
+
+    Added Keys:
+
+    - img (list[np.ndarray]): (size, size, C) per scene, stored dtype
+    - img_shape (tuple[int, int]): (size, size)
+
+    Args:
+        size: Height and width in pixels that all bands are resized to.
+        resample: ``'auto'`` averages where a band shrinks and interpolates where it grows;
+            ``'bilinear'`` always interpolates.
+
+    Raises:
+        DataError: A band is missing or cannot be read, a scene's dtype differs from that of the
+            others, or packed scenes are of another size.
+    """
+
+    def __init__(self, size: int, resample: str = 'auto') -> None:
+        if resample not in RESAMPLE:
+            raise ConfigError(f'resample={resample!r} is not one of {RESAMPLE}', where='LoadScenes')
+        self.size = size
+        self.resample = resample
+
+    def transform(self, results: dict) -> dict:
+        """Read every distinct scene once."""
+        shards = None
+        if 'shards' in results:
+            shards = self.open(results['shards'])
+        loaded: dict[str, np.ndarray] = {}
+        for scene in results['scenes']:
+            if scene['name'] not in loaded:
+                if shards is None:
+                    image = self.read(scene, results['bands'])
+                else:
+                    image = shards.read(scene['name'], results['bands'])
+                loaded[scene['name']] = image
+        dtypes = {name: image.dtype for name, image in loaded.items()}
+        if len(set(dtypes.values())) > 1:
+            raise _mixed(dtypes, results['img_path'])
+        results['img'] = [loaded[scene['name']] for scene in results['scenes']]
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def open(self, folder: str):
+        """Open packed scenes, which must be of the size and resampling asked for."""
+        from rsmm.datasets.scene_shards import open_shards
+
+        shards = open_shards(folder)
+        if (shards.size, shards.resample) != (self.size, self.resample):
+            raise DataError(
+                f'packed at {shards.size} pixels ({shards.resample}), the config asks for '
+                f'{self.size} ({self.resample})',
+                where=folder,
+                fix='Pack again at that size, or change LoadScenes',
+            )
+        return shards
+
+    def read(self, scene: dict, bands: tuple[str, ...]) -> np.ndarray:
+        """Read one scene from its files, (size, size, C)."""
+        folder = Path(scene['folder'])
+        files = band_files(folder)
+        missing = [band for band in bands if band not in files]
+        if missing:
+            raise DataError(
+                f'band {", ".join(missing)} is missing', where=folder, fix='Download it again'
+            )
+        planes = [read_raster(files[band], (band,))[0] for band in bands]
+        dtypes = {band: plane.dtype for band, plane in zip(bands, planes, strict=True)}
+        if len(set(dtypes.values())) > 1:
+            raise _mixed(dtypes, folder)
+        return np.stack([to_grid(plane, self.size, self.resample) for plane in planes], axis=-1)
+
+    def __repr__(self) -> str:
+        return f'LoadScenes(size={self.size}, resample={self.resample!r})'
+
+
+def to_grid(plane: np.ndarray, size: int, resample: str = 'auto') -> np.ndarray:
+    """Resize a band (H, W[, 1]) to (size, size), dtype unchanged."""
+    plane = plane.reshape(plane.shape[:2])
+    if plane.shape == (size, size):
+        return plane
+    shrinks = resample == 'auto' and min(plane.shape) > size
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(plane, (size, size), interpolation=mode)
+
+
+def _mixed(dtypes: dict[str, np.dtype], where: str | Path) -> DataError:
+    kinds = ', '.join(f'{name} {dtype}' for name, dtype in dtypes.items())
+    return DataError(
+        f'dtypes differ ({kinds}), so their values are on different scales',
+        where=where,
+        fix='Do not mix uint8 and uint16 archives under one root',
+    )
