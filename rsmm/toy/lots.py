@@ -136,7 +136,7 @@ def districts(seed: int, x: np.ndarray, y: np.ndarray) -> Cells:
 def district_kind(hashes: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Choose the kind of districts from their hash and their place in the town (0 is centre)."""
     pick = draw(hashes, 30)
-    outer = np.select([pick < 0.3, pick < 0.38, pick < 0.56], [WORKS, TANKS, SLABS], SUBURB)
+    outer = np.select([pick < 0.36, pick < 0.44, pick < 0.6], [WORKS, TANKS, SLABS], SUBURB)
     return np.where(reach < 0.28, OLD_TOWN, outer)
 
 

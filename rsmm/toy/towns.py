@@ -14,7 +14,7 @@ from rsmm.toy.noise import Noise, Points, derive_seed, draw, hash_keys
 from rsmm.toy.vectors import ALWAYS
 
 Bounds = tuple[float, float, float, float]
-_SPACING = 8_000.0
+_SPACING = 7_500.0
 # The inner 55 % of the radius is old; the rest opens between 2008 and 2024.
 _OLD, _GROWTH_START, _GROWTH_MONTHS = 0.55, 96, 192
 # Districts that reach into a window have their seed at most this far outside it.
@@ -101,7 +101,7 @@ class Towns:
             town = hash_keys(derive_seed(self._seed, 'town'), np.array([column]), np.array([row]))
             x = (column + draw(town, 0, 0.15, 0.85)) * _SPACING
             y = (row + draw(town, 1, 0.15, 0.85)) * _SPACING
-            radius = 650 + 2_300 * draw(town, 2) ** 2
+            radius = 700 + 2_700 * draw(town, 2) ** 2
             exists = (draw(town, 3) < 0.85) & self._settled(Points(x, y, 200.0))
             found = (float(x[0]), float(y[0]), float(radius[0]))
             self._founded[column, row] = found if exists[0] else None

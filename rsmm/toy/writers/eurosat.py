@@ -112,7 +112,7 @@ def choose_chips(world: World, per_class: int) -> list[Chip]:
     """
     found: dict[str, list[Chip]] = {label: [] for label in CLASSES}
     # A few chips of each class per site, so that a site is seen in all classes.
-    per_site = max(2, per_class // 16)
+    per_site = max(2, per_class // 12)
     sites = shuffled(_SITE_COLUMNS * _SITE_ROWS, world.seed, 'eurosat', 'sites')
     for site in track(sites, 'Surveying toy sites'):
         open_classes = [label for label in CLASSES if len(found[label]) < per_class]
