@@ -70,7 +70,6 @@ def stratified_split(
         ranked = rank(names, seed)
         sizes = [round(share * len(ranked)) for share in fractions[1:]]
         sizes = [len(ranked) - sum(sizes), *sizes]
-        # Counted from the end, val stays the same when train is cut in train and test.
         start = sum(sizes[:position])
         chosen.update(ranked[start : start + sizes[position]])
     return chosen
