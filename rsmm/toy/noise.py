@@ -19,6 +19,7 @@ _MUL_B = np.uint64(0x94D049BB133111EB)
 _SPLINE_STD = 0.2767
 # Octaves over this many samples wide are interpolated from knots every so many samples.
 _SMOOTH, _KNOT = 24, 6
+_TAPS = tuple((j, i) for j in range(4) for i in range(4))
 
 
 @lru_cache(maxsize=4096)
@@ -141,7 +142,7 @@ class Points:
 
     def slopes(self, noise: Noise) -> tuple[np.ndarray, ...]:
         """Return derivatives of noise per metre towards east and north, two ``(N,)``."""
-        return noise.slopes_at(self.x, self.y, self.gsd)[1:]
+        return noise.slopes_at(self.x, self.y, self.gsd)
 
 
 @dataclass(frozen=True)
@@ -184,30 +185,32 @@ class Noise:
 
     def at(self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0) -> np.ndarray:
         """Sample at scattered points, float32 of the shape of ``x``."""
-        return self.slopes_at(x, y, gsd)[0]
+        return self._fields_at(x, y, gsd, ((0, 0),))[0]
 
     def slopes_at(
         self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return value and derivatives per metre at scattered points."""
-        out = np.zeros((3, len(x)), np.float32)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return derivatives per metre towards east and north at scattered points."""
+        return tuple(self._fields_at(x, y, gsd, ((0, 1), (1, 0))))
+
+    def _fields_at(self, x: np.ndarray, y: np.ndarray, gsd: float, orders) -> np.ndarray:
+        out = np.zeros((len(orders), len(x)), np.float32)
         if not len(x):
-            return out[0], out[1], out[2]
+            return out
         for seed, scale, weight in self._octaves(gsd):
             column, tx = _cells(x, scale)
             row, ty = _cells(y, scale)
             lattice = _lattice(seed, row.min(), row.max() + 4, column.min(), column.max() + 4)
-            row, column = row - row.min(), column - column.min()
-            wx, wy = _weights(tx), _weights(ty)
-            dx, dy = _slopes(tx), _slopes(ty)
-            for j in range(4):
-                values = [lattice[row + j, column + i] for i in range(4)]
-                line = sum(v * w for v, w in zip(values, wx, strict=True))
-                slope = sum(v * w for v, w in zip(values, dx, strict=True))
-                out[0] += np.float32(weight) * wy[j] * line
-                out[1] += np.float32(weight / scale) * wy[j] * slope
-                out[2] += np.float32(weight / scale) * dy[j] * line
-        return out[0], out[1], out[2]
+            lattice *= np.float32(weight)
+            corner = (row - row.min()) * lattice.shape[1] + (column - column.min())
+            values = [lattice.ravel()[corner + j * lattice.shape[1] + i] for j, i in _TAPS]
+            for field, order in zip(out, orders, strict=True):
+                wy, wx = _BASIS[order[0]](ty), _BASIS[order[1]](tx)
+                total = sum(
+                    value * (wy[j] * wx[i]) for value, (j, i) in zip(values, _TAPS, strict=True)
+                )
+                field += total * np.float32(scale ** -sum(order))
+        return out
 
     def _octaves(self, gsd: float):
         norm = sum(self.gain ** (2 * k) for k in range(self.octaves)) ** 0.5 * _SPLINE_STD

@@ -186,10 +186,17 @@ class Surveyor:
     def _blocked(self, points: Points, clearance: np.ndarray) -> np.ndarray:
         waters = self.terrain.waters(points)
         blocked = (waters.height < 0.004) | (waters.lake > -0.06) | (waters.river < clearance)
-        bounds = (points.x.min(), points.y.min(), points.x.max(), points.y.max())
+        edge = clearance.max()
+        bounds = (
+            points.x.min() - edge,
+            points.y.min() - edge,
+            points.x.max() + edge,
+            points.y.max() + edge,
+        )
         for road in self.highways.roads(bounds):
-            away = distance_to_line(points.x, points.y, road.line) - road.width / 2
-            blocked |= away < clearance
+            reach = road.width / 2 + clearance.max()
+            away = distance_to_line(points.x, points.y, road.line, reach)
+            blocked |= away < clearance + road.width / 2
         return blocked
 
     def _settled(self, points: Points) -> np.ndarray:

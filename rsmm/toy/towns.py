@@ -89,23 +89,27 @@ class Towns:
         left, bottom, right, top = bounds
         columns = np.arange(int((left - _PAD) // _SPACING) - 1, int((right + _PAD) // _SPACING) + 2)
         rows = np.arange(int((bottom - _PAD) // _SPACING) - 1, int((top + _PAD) // _SPACING) + 2)
-        towns = [town for c in columns for r in rows if (town := self._town(int(c), int(r)))]
+        cells = [(int(column), int(row)) for column in columns for row in rows]
+        self._found([cell for cell in cells if cell not in self._founded])
+        towns = [self._founded[cell] for cell in cells if self._founded[cell]]
         x, y, radius = table = np.array(towns).reshape(-1, 3).T
         away = 1.5 * radius + _PAD
         near = (x + away > left) & (x - away < right) & (y + away > bottom) & (y - away < top)
         return table[:, near].T
 
-    def _town(self, column: int, row: int) -> tuple[float, float, float] | None:
-        """Return centre and final radius of the town of a lattice cell, if there is one."""
-        if (column, row) not in self._founded:
-            town = hash_keys(derive_seed(self._seed, 'town'), np.array([column]), np.array([row]))
-            x = (column + draw(town, 0, 0.15, 0.85)) * _SPACING
-            y = (row + draw(town, 1, 0.15, 0.85)) * _SPACING
-            radius = 700 + 2_700 * draw(town, 2) ** 2
-            exists = (draw(town, 3) < 0.85) & self._settled(Points(x, y, 200.0))
-            found = (float(x[0]), float(y[0]), float(radius[0]))
-            self._founded[column, row] = found if exists[0] else None
-        return self._founded[column, row]
+    def _found(self, cells: list[tuple[int, int]]) -> None:
+        """Work out centre and final radius of the town of each lattice cell, if it has one."""
+        if not cells:
+            return
+        column, row = np.array(cells).T
+        town = hash_keys(derive_seed(self._seed, 'town'), column, row)
+        x = (column + draw(town, 0, 0.15, 0.85)) * _SPACING
+        y = (row + draw(town, 1, 0.15, 0.85)) * _SPACING
+        radius = 700 + 2_700 * draw(town, 2) ** 2
+        exists = (draw(town, 3) < 0.85) & self._settled(Points(x, y, 200.0))
+        for k, cell in enumerate(cells):
+            place = (float(x[k]), float(y[k]), float(radius[k]))
+            self._founded[cell] = place if exists[k] else None
 
     def reach(self, points: Points, centres: np.ndarray) -> np.ndarray:
         """Return the distance to the nearest town relative to its final radius, ``(N,)``."""

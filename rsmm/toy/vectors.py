@@ -110,11 +110,17 @@ def _hermite(p0, m0, p1, m1, vertices: int) -> np.ndarray:
     )
 
 
-def distance_to_line(x: np.ndarray, y: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Return distances in metres from points ``(N,)`` to a polyline ``(V, 2)``."""
-    best = np.full(np.broadcast(x, y).shape, np.inf)
-    for (ax, ay), (bx, by) in pairwise(line):
-        best = np.minimum(best, _segment_distance2(x, y, ax, ay, bx, by))
+def distance_to_line(x: np.ndarray, y: np.ndarray, line: np.ndarray, reach: float) -> np.ndarray:
+    """Return distances in metres from points ``(N,)`` to a polyline ``(V, 2)``.
+
+    Distances beyond ``reach`` may come out too large, up to infinity.
+    """
+    best = np.full(len(x), np.inf)
+    low, high = np.minimum(line[:-1], line[1:]) - reach, np.maximum(line[:-1], line[1:]) + reach
+    near = (low[:, 0] < x.max()) & (high[:, 0] > x.min())
+    near &= (low[:, 1] < y.max()) & (high[:, 1] > y.min())
+    for k in np.flatnonzero(near):
+        best = np.minimum(best, _segment_distance2(x, y, *line[k], *line[k + 1]))
     return np.sqrt(best)
 
 
