@@ -56,7 +56,7 @@ class Published:
                 f'    Config: {config or "configs/..."}',
                 f'    Weights: https://.../{self.path.name}',
                 '    Metadata:',
-                f'      SHA256: {self.sha256}',
+                f"      SHA256: '{self.sha256}'",
             ]
         )
 
