@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from rsmm.errors import DataError, DataNotFoundError
-from rsmm.geo.cubes import Cube
+from rsmm.geo.cubes import Cube, merge_same_ids
 from rsmm.geo.io import read_vector
 from rsmm.utils import atomic_write
 
@@ -179,6 +179,21 @@ def read_geojson_cubes(
         rows = ((aoi, month, name, shape) for name, shape in zip(names, shapes, strict=False))
         cubes[aoi][month] = _group(_present(rows), drop_empty).get(aoi, {}).get(month, [])
     return cubes
+
+
+def read_cubes(
+    source: str | Path, drop_empty: bool = False, merge: bool = False
+) -> dict[str, Cube]:
+    """Read footprints from a CSV file or a folder of GeoJSON files.
+
+    Args:
+        source: File or folder.
+        drop_empty: As in :func:`read_submission`.
+        merge: Unite rows of the same id in a month.
+    """
+    reader = read_geojson_cubes if Path(source).is_dir() else read_submission
+    cubes = reader(source, drop_empty=drop_empty)
+    return {aoi: merge_same_ids(cube) for aoi, cube in cubes.items()} if merge else cubes
 
 
 def _is_footprint_file(path: Path) -> bool:

@@ -133,6 +133,23 @@ def mota(truth: Cubes, proposals: Cubes, min_iou: float = 0.25, min_area: float 
     return scot(truth, proposals, min_iou, min_area)['mota']
 
 
+def format_scot(result: dict) -> str:
+    """Return the numbers of :func:`scot` as a table, one line per AOI."""
+    names = {
+        'mismatches': 'mm', 'track_tp': 'TP', 'track_fp': 'FP', 'track_fn': 'FN',
+        'track_score': 'T', 'change_tp': 'cTP', 'change_fp': 'cFP', 'change_fn': 'cFN',
+        'change_score': 'C', 'combined': 'SCOT', 'mota': 'MOTA',
+    }  # fmt: skip
+    width = max([len(aoi) for aoi in result['per_aoi']] + [len('mean')])
+    lines = [' '.join([' ' * width, *(f'{short:>7}' for short in names.values())])]
+    for aoi, entry in result['per_aoi'].items():
+        values = (entry[name] for name in names)
+        cells = (f'{v:7d}' if isinstance(v, int) else f'{v:7.4f}' for v in values)
+        lines.append(' '.join([f'{aoi:{width}}', *cells]))
+    lines.append(f'SCOT {100 * result["score"]:.2f} (x 100), MOTA {result["mota"]:.4f}')
+    return '\n'.join(lines)
+
+
 @dataclass
 class _Tally:
     """Counts of one AOI."""
