@@ -69,8 +69,8 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
 
     Args:
         path: Config file.
-        options: ``{'a.b.c': value}``; a key without dots that the config (or one of its bases)
-            assigns a plain value takes effect wherever that variable is used.
+        options: ``{'a.b.c': value}``; a key without dots that the config or one of its bases
+            assigns takes effect wherever that variable is used. A dict is merged.
 
     Returns:
         The merged config; its ``filename`` is ``path``.
@@ -87,8 +87,11 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
         raise ConfigError(f'no such config.{did_you_mean(path.name, siblings)}', where=path)
     options = dict(options or {})
     sources = _sources(path.resolve())
+    assigned = {_assigned(node) for tree in sources.values() for node in tree.body}
     variables = {
-        name: options.pop(name) for name in list(options) if name in _plain_variables(sources)
+        name: options.pop(name)
+        for name, value in list(options.items())
+        if name in assigned and not isinstance(value, Mapping)
     }
     config = _read(path, sources, variables) if variables else _from_file(path)
     _check_top_level(config, path)
@@ -106,7 +109,7 @@ def _from_file(path: Path) -> Config:
 
 
 def _sources(path: Path) -> dict[Path, ast.Module]:
-    """Parse a config and all its base files in this tree."""
+    """Parse a config and all its base files that are files (not ``package::name``)."""
     sources: dict[Path, ast.Module] = {}
     waiting = [path]
     while waiting:
@@ -119,10 +122,15 @@ def _sources(path: Path) -> dict[Path, ast.Module]:
             raise ConfigError(f'cannot be read as a config: {error}', where=file) from error
         for node in sources[file].body:
             if _assigned(node) == '_base_':
-                bases = ast.literal_eval(node.value)
-                bases = [bases] if isinstance(bases, str) else bases
-                waiting += [(file.parent / base).resolve() for base in bases if '::' not in base]
+                waiting += [base for base in _bases(node, file) if isinstance(base, Path)]
     return sources
+
+
+def _bases(node: ast.Assign, file: Path) -> list[Path | str]:
+    """Return what ``_base_ = ...`` names: files as absolute paths, packaged configs as they are."""
+    bases = ast.literal_eval(node.value)
+    bases = [bases] if isinstance(bases, str) else bases
+    return [base if '::' in base else (file.parent / base).resolve() for base in bases]
 
 
 def _assigned(node: ast.stmt) -> str | None:
@@ -133,38 +141,24 @@ def _assigned(node: ast.stmt) -> str | None:
     return None
 
 
-def _plain_variables(sources: Mapping[Path, ast.Module]) -> set[str]:
-    """Names that some file assigns a literal which is not a dict."""
-    names = set()
-    for tree in sources.values():
-        for node in tree.body:
-            name = _assigned(node)
-            if name and not name.startswith('_') and _is_plain(node.value):
-                names.add(name)
-    return names
-
-
-def _is_plain(node: ast.expr) -> bool:
-    try:
-        return not isinstance(ast.literal_eval(node), dict)
-    except ValueError:
-        return False
-
-
 def _read(path: Path, sources: dict[Path, ast.Module], variables: dict[str, object]) -> Config:
-    """Read the config from a copy of its files in which the variables are assigned anew."""
-    common = Path(os.path.commonpath([file.parent for file in sources]))
+    """Read the config from copies of its files in which the variables are assigned anew."""
     with tempfile.TemporaryDirectory(prefix='rsmm-config-') as folder:
+        copies = {
+            file: Path(folder) / f'{number}_{file.name}' for number, file in enumerate(sources)
+        }
         for file, tree in sources.items():
-            copy = Path(folder) / file.relative_to(common)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            edits = {
-                node.value: repr(variables[_assigned(node)])
-                for node in tree.body
-                if _assigned(node) in variables and _is_plain(node.value)
-            }
-            copy.write_text(_edited(file.read_text(encoding='utf-8'), edits), encoding='utf-8')
-        config = _from_file(Path(folder) / path.resolve().relative_to(common))
+            edits = {}
+            for node in tree.body:
+                name = _assigned(node)
+                if name == '_base_':
+                    bases = [str(copies.get(base, base)) for base in _bases(node, file)]
+                    edits[node.value] = repr(bases)
+                elif name in variables:
+                    edits[node.value] = repr(variables[name])
+            text = _edited(file.read_text(encoding='utf-8'), edits)
+            copies[file].write_text(text, encoding='utf-8')
+        config = _from_file(copies[path.resolve()])
     return Config(config.to_dict(), cfg_text=config.text, filename=str(path))
 
 

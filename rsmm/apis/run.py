@@ -98,7 +98,7 @@ def test(
     if amp:
         config.test_cfg.fp16 = True
     if show_dir is not None:
-        config.default_hooks.visualization = dict(type='VisualizationHook', out_dir=show_dir)
+        config.default_hooks.visualization = dict(type='VisualizationHook', out_dir=str(show_dir))
     if tta:
         config = _with_tta(config)
     if out is not None:

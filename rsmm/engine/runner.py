@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import torch
 from mmengine.config import Config
@@ -49,6 +50,11 @@ class Runner(MMEngineRunner):
                     cfg.pop(f'{phase}_{part}', None)
         return super().from_cfg(cfg)
 
+    @functools.cached_property
+    def config_text(self) -> str:
+        """The config as Python source; formatting it takes mmengine longer than a small epoch."""
+        return self.cfg.pretty_text
+
     def setup_env(self, env_cfg: dict) -> None:
         """Join the process group on the backend of this machine, then set up as mmengine does."""
         options = dict(env_cfg.get('dist_cfg') or {})
@@ -90,10 +96,12 @@ class Runner(MMEngineRunner):
         return MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register mmengine's default hooks and the seeding of each step."""
-        super().register_default_hooks(
-            {'random_state': dict(type='RandomStateHook')} | (hooks or {})
-        )
+        """Register mmengine's default hooks, the seeding of each step and the mean of losses."""
+        own = {
+            'random_state': dict(type='RandomStateHook'),
+            'reduce_loss': dict(type='ReduceLossHook'),
+        }
+        super().register_default_hooks(own | (hooks or {}))
 
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""

@@ -181,7 +181,7 @@ def save_runner_checkpoint(
 
 def _run_facts(runner: Runner) -> dict:
     facts = {
-        'cfg': runner.cfg.pretty_text,
+        'cfg': runner.config_text,
         'seed': runner.seed,
         'experiment_name': runner.experiment_name,
         'time': time.strftime('%Y%m%d_%H%M%S'),

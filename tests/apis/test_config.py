@@ -88,3 +88,19 @@ def test_missing_base_is_named(config):
     config.write_text("_base_ = './_base_/nothing.py'\n")
     with pytest.raises(ConfigError, match=r'nothing\.py'):
         load_config(config, {'epochs': 1})
+
+
+def test_variable_set_by_an_expression_and_absolute_base(config, tmp_path):
+    config.write_text(
+        f"_base_ = r'{tmp_path / '_base_' / 'data.py'}'\n"
+        'lr = 0.1 * 2\noptim_wrapper = dict(optimizer=dict(lr=lr))\n'
+    )
+    assert load_config(config).optim_wrapper.optimizer.lr == 0.2
+    loaded = load_config(config, {'lr': 0.5, 'data_root': 'z'})
+    assert loaded.optim_wrapper.optimizer.lr == 0.5
+    assert loaded.val_dataloader.dataset.data_root == 'z'
+
+
+def test_dict_option_is_merged(config):
+    loaded = load_config(config, {'train_cfg': dict(by_epoch=True)})
+    assert loaded.train_cfg == dict(by_epoch=True, max_epochs=3)
