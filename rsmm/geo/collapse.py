@@ -148,9 +148,11 @@ def _instances(mean, seed, region, window, min_area, p, valid) -> _Instances:
     index = np.arange(1, len(names) + 1)
     series = np.full((len(p), len(names)), np.nan)
     for month, (frame, good) in enumerate(zip(p, valid, strict=True)):
-        seen = ndimage.mean(good, labels, index) if len(index) else np.zeros(0)
-        value = ndimage.mean(frame, np.where(good, labels, 0), index) if len(index) else seen
-        series[month] = np.where(np.asarray(seen) >= 0.5, value, np.nan)
+        if len(names) and good.any():
+            seen = np.asarray(ndimage.mean(good, labels, index))
+            total = np.asarray(ndimage.sum(frame * good, labels, index))
+            pixels = np.maximum(seen * sizes[names], 1)
+            series[month] = np.where(seen >= 0.5, total / pixels, np.nan)
     return _Instances(labels, series)
 
 
