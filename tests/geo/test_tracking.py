@@ -54,7 +54,7 @@ def test_masks_and_polygons_give_the_same(seed, reverse):
 
 
 def test_moving_the_stack_changes_no_identity():
-    # Shifted by half a pixel (exact in binary, so that areas still tie), the polygons take the geometry path.
+    # Half a pixel off the polygons take the geometry path; halves are exact, so areas still tie.
     rng = np.random.default_rng(5)
     frames = [mask_to_polygons(rng.normal(size=(30, 30)) > 0.3, 0.5) for _ in range(4)]
     moved = [list(shapely.transform(frame, lambda xy: xy + 0.5)) for frame in frames]
