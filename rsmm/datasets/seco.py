@@ -35,7 +35,7 @@ class SeCoDataset(RSDataset):
     and load them.
 
     Added keys: place, scenes (list of dicts with name, folder and date, oldest first), anchor
-    (position of the sample's own image, or None), bands, sample_idx.
+    (position of the sample's own image, or None), mode, bands, sample_idx.
 
     Source: Manas et al., Seasonal Contrast (ICCV 2021).
 
@@ -180,6 +180,7 @@ class SeCoDataset(RSDataset):
             {'name': name, 'folder': f'{root}/{name}', 'date': date}
             for name, date in info['scenes']
         ]
+        info['mode'] = self.mode
         info['bands'] = self.bands
         info['sample_idx'] = int(idx)
         info['img_path'] = f'{root}/{info["place"]}'

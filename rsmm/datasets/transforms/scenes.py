@@ -52,25 +52,25 @@ def draw_dates(mode: str, count: int, anchor: int | None = None) -> tuple[int, .
 class SampleDates(BaseTransform):
     """Choose the dates of a place that a method compares.
 
-    Required Keys: scenes, anchor
+    Required Keys: scenes, anchor, mode (unless set here)
 
     Modified Keys: scenes (those drawn, one per role, in the order of :func:`draw_dates`)
 
     Added Keys: dates (tuple[str]): their days
 
     Args:
-        mode: Method, see :func:`draw_dates`.
+        mode: Method, see :func:`draw_dates`; that of the dataset if left out.
     """
 
-    def __init__(self, mode: str) -> None:
-        if mode not in DATE_RULES:
+    def __init__(self, mode: str | None = None) -> None:
+        if mode is not None and mode not in DATE_RULES:
             raise ConfigError(f'mode={mode!r} is not one of {DATE_RULES}', where='SampleDates')
         self.mode = mode
 
     def transform(self, results: dict) -> dict:
         """Draw with NumPy's global generator."""
         scenes = results['scenes']
-        drawn = draw_dates(self.mode, len(scenes), results['anchor'])
+        drawn = draw_dates(self.mode or results['mode'], len(scenes), results['anchor'])
         results['scenes'] = [scenes[position] for position in drawn]
         results['dates'] = tuple(scenes[position]['date'] for position in drawn)
         return results

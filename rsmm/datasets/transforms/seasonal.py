@@ -179,46 +179,54 @@ class SeasonalViews(BaseTransform):
     ``crop`` is a random resized crop; ``aug`` is the photometric (RGB) or geometric (``saco``)
     augmentation. Which view gets what stands in :data:`VIEWS`.
 
-    Required Keys: img (list of arrays, one per role), bands
+    Required Keys: img (list of arrays, one per role), bands, mode (unless set here)
 
     Modified Keys: img (list of views, the query first), img_shape
 
     Args:
         mode: ``'moco'``, ``'moco_tp'``, ``'seco'``, ``'teco'``, ``'caco'``, ``'sa_moco'`` or
-            ``'saco'``.
+            ``'saco'``; that of the dataset if left out.
         size: Output of the crop in pixels.
         scale: Range of the share of the area that the crop keeps.
         aug: Transforms to use instead of the method's own.
-        bands: Bands that come in; colour is changed only in RGB.
     """
 
     def __init__(
         self,
-        mode: str,
+        mode: str | None = None,
         size: int = 224,
         scale: Sequence[float] = (0.2, 1.0),
         aug: Sequence[dict] | None = None,
-        bands: Sequence[str] = RGB,
     ) -> None:
-        if mode not in VIEWS:
+        if mode is not None and mode not in VIEWS:
             raise ConfigError(
                 f'no views for mode {mode!r}', where='SeasonalViews', fix=f'Known: {tuple(VIEWS)}'
             )
         self.mode = mode
-        crop = [{'type': 'RandomResizedCrop', 'size': size, 'scale': tuple(scale)}]
-        parts = {'crop': crop, 'aug': default_aug(mode, bands) if aug is None else aug}
-        self.pipelines = {
-            name: Compose([TRANSFORMS.build(dict(t)) for part in recipe for t in parts[part]])
-            for name, recipe in RECIPES.items()
-        }
+        self.aug = aug
+        self.crop = [{'type': 'RandomResizedCrop', 'size': size, 'scale': tuple(scale)}]
+        self.built: dict[tuple, dict[str, Compose]] = {}
+
+    def pipelines(self, mode: str, bands: tuple[str, ...]) -> dict[str, Compose]:
+        """Built recipes for a method and bands."""
+        key = mode, bands
+        if key not in self.built:
+            aug = default_aug(mode, bands) if self.aug is None else self.aug
+            parts = {'crop': self.crop, 'aug': aug}
+            self.built[key] = {
+                name: Compose([TRANSFORMS.build(dict(t)) for part in recipe for t in parts[part]])
+                for name, recipe in RECIPES.items()
+            }
+        return self.built[key]
 
     def transform(self, results: dict) -> dict:
         """Run each view's recipe on a copy of its date."""
-        images = results['img']
+        mode = self.mode or results['mode']
+        pipelines = self.pipelines(mode, tuple(results['bands']))
         views = []
-        for role, recipe in VIEWS[self.mode]:
-            out = self.pipelines[recipe]({**results, 'img': images[role].copy()})
-            views.append(out['img'])
+        for role, recipe in VIEWS[mode]:
+            view = {**results, 'img': results['img'][role].copy()}
+            views.append(pipelines[recipe](view)['img'])
         results['img'] = views
         results['img_shape'] = views[0].shape[:2]
         return results

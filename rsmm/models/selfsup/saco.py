@@ -28,22 +28,23 @@ class BandGrouper(nn.Module):
         bands: Names of the bands that come in, or the name of an order. Bands called
             ``LBP_<band>`` are texture made by the loader (``AppendTexture``).
         groups: Preset (``'readme'``, ``'saco_code'``, ``'saco_code_eurosat'``) or triples of names.
-        texture: Settings of :func:`rsmm.ops.band_groups.texture_bands`, computed here, on the
-            device; ``{}`` for its defaults, None for no texture groups.
+        texture: True for four more groups of texture, computed here, on the device; or settings of
+            :func:`rsmm.ops.band_groups.texture_bands` that differ from its defaults.
     """
 
     def __init__(
         self,
         bands: str | Sequence[str],
         groups: str | Sequence[Sequence[str]] = 'readme',
-        texture: dict | None = None,
+        texture: bool | dict = False,
     ) -> None:
         super().__init__()
         self.bands = tuple(resolve_bands(bands))
         self.groups = resolve_groups(groups, self.bands)
-        self.texture = texture
+        wanted = texture is True or isinstance(texture, dict)
+        self.texture = dict(texture) if isinstance(texture, dict) else {}
         self.texture_groups = []
-        if texture is not None:
+        if wanted:
             named = [[TEXTURE_PREFIX + band for band in group] for group in TEXTURE_GROUPS]
             made = [*self.bands, *(TEXTURE_PREFIX + band for band in self.bands)]
             self.texture_groups = resolve_groups(named, made)
@@ -69,7 +70,7 @@ class SACo(MomentumContrast):
     """Semantic-aware contrast of an image with its augmentation and with another date.
 
     Each band group passes the same encoder; the image's embedding is the mean of its groups', and
-    the group term draws the groups of an image together. ``texture={}`` adds four groups of LBP
+    the group term draws the groups of an image together. ``texture=True`` adds four groups of LBP
     bands (SACo+). ``num_keys=1`` compares two views of one date (SA+MoCo). Texture is computed on
     the model's device unless the loader already did.
 
@@ -102,7 +103,7 @@ class SACo(MomentumContrast):
         bands: str | Sequence[str],
         neck: dict | nn.Module | None = None,
         groups: str | Sequence[Sequence[str]] = 'readme',
-        texture: dict | None = None,
+        texture: bool | dict = False,
         group_loss: str = 'pull',
         group_weight: float = 1.0,
         num_keys: int = 2,

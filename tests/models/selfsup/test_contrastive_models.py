@@ -315,7 +315,7 @@ def test_missing_band_is_named() -> None:
 def test_texture_groups_on_the_model_and_in_the_loader_are_the_same() -> None:
     stored = torch.randint(0, 256, (2, 12, 16, 16), dtype=torch.uint8)
     images = stored.float() / 255
-    grouper = BandGrouper(S2, 'readme', texture={})
+    grouper = BandGrouper(S2, 'readme', texture=True)
     stacked = grouper(images)
     assert len(grouper) == 11
     assert stacked.shape == (11, 2, 3, 16, 16)
@@ -325,24 +325,24 @@ def test_texture_groups_on_the_model_and_in_the_loader_are_the_same() -> None:
     codes = lbp(stored, 16, 2, 'uniform')
     loaded = torch.cat([stored, (codes * 15).to(torch.uint8)], dim=1).float() / 255
     names = [*S2, *(f'LBP_{band}' for band in S2)]
-    torch.testing.assert_close(BandGrouper(names, 'readme', texture={})(loaded), stacked)
+    torch.testing.assert_close(BandGrouper(names, 'readme', texture=True)(loaded), stacked)
 
 
 def test_texture_scale() -> None:
     image = (37 * torch.arange(8)[:, None] + 11 * torch.arange(8) ** 2) % 256
     images = (image / 255).expand(1, 12, 8, 8)
-    fixed = BandGrouper(S2, texture={})(images)[7:]
+    fixed = BandGrouper(S2, texture=True)(images)[7:]
     batch = BandGrouper(S2, texture={'scale': 'batch'})(images)[7:]
     assert float(fixed.mean()) == pytest.approx(559 / 64 / 17, abs=1e-6)
     assert float(batch.mean()) == pytest.approx(0.513787, abs=1e-5)  # codes 0..17 all occur
     # The fixed scale does not depend on the other images of a batch.
     pair = torch.cat([images, torch.zeros_like(images)])
-    assert torch.equal(BandGrouper(S2, texture={})(pair)[7:, :1], fixed)
+    assert torch.equal(BandGrouper(S2, texture=True)(pair)[7:, :1], fixed)
 
 
 def test_saco_variants() -> None:
     views = views_for('SACo')
-    plus = build('SACo', texture={})
+    plus = build('SACo', texture=True)
     assert torch.isfinite(plus.loss(views)['loss'])
     sa_moco = build('SACo', num_keys=1)
     out = sa_moco.loss(views[:2])

@@ -1,0 +1,11 @@
+# SeCo, CACo: SGD, the rate falls tenfold after 60 % and 80 %; no warm-up.
+epochs = 200
+lr = 0.03
+
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=1e-4)
+)
+milestones = [epochs * 3 // 5, epochs * 4 // 5]
+param_scheduler = dict(type='MultiStepLR', milestones=milestones, gamma=0.1)
+train_cfg = dict(by_epoch=True, max_epochs=epochs)
+auto_scale_lr = dict(enable=False, base_batch_size=256)

@@ -1,0 +1,15 @@
+# CACo: the other period of a place is a negative where the place changed.
+_base_ = [
+    '../_base_/pretraining/contrast_rgb.py',
+    '../_base_/schedules/ssl_sgd_step.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(type='CACo')
+train_dataloader = dict(
+    sampler=dict(type='PairedPlaceSampler'),
+    dataset=dict(type='CACoDataset', data_root='data/clean_100k_geography', mode='caco'),
+)
+custom_hooks = [dict(type='ChangeFlagHook')]
+param_scheduler = dict(milestones=[600, 800])
+train_cfg = dict(max_epochs=1000)

@@ -1,0 +1,14 @@
+# TeCo: the other period of a place is always a negative.
+_base_ = [
+    '../_base_/pretraining/contrast_rgb.py',
+    '../_base_/schedules/ssl_sgd_step.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(type='TeCo')
+train_dataloader = dict(
+    sampler=dict(type='PairedPlaceSampler'),
+    dataset=dict(type='CACoDataset', data_root='data/clean_100k_geography', mode='teco'),
+)
+param_scheduler = dict(milestones=[600, 800])
+train_cfg = dict(max_epochs=1000)

@@ -1,0 +1,27 @@
+# moco-v2 on a toy CACo archive, small enough for a CPU:
+#   python tools/misc/make_toy_data.py caco --out data/toy/caco --size 96 --places 120
+_base_ = './moco-v2_resnet18_200e_seco-100k.py'
+
+# Weak colour: on ToyEarth as on EuroSAT colour tells the classes apart.
+colour = [
+    dict(
+        type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, prob=0.8
+    ),
+    dict(type='RandomGaussianBlur', sigma=(0.1, 1.0), prob=0.5),
+    dict(type='RandomDihedral'),
+]
+train_pipeline = [
+    dict(type='SampleDates'),
+    dict(type='LoadScenes', size=96),
+    dict(type='QuantileStretch', quantiles='seco'),
+    dict(type='SeasonalViews', size=32, aug=colour),
+    dict(type='PackRaster'),
+]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=1,
+    dataset=dict(type='CACoDataset', data_root='data/toy/caco', pipeline=train_pipeline),
+)
+model = dict(queue_len=512)
+param_scheduler = dict(milestones=[6, 8])
+train_cfg = dict(max_epochs=10)

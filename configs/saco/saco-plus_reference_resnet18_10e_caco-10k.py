@@ -1,0 +1,12 @@
+# The settings of the released script: 10 epochs, K 384, its group term, group table and LBP scale.
+_base_ = './saco-plus_resnet18_100e_caco-100k.py'
+
+model = dict(
+    groups='saco_code',
+    group_loss='reference',
+    texture=dict(_delete_=True, scale='batch'),
+    queue_len=384,
+)
+train_dataloader = dict(dataset=dict(data_root='data/clean_10k_geography'))
+param_scheduler = dict(milestones=[])
+train_cfg = dict(max_epochs=10)

@@ -1,0 +1,3 @@
+_base_ = './seco_resnet18_200e_seco-100k.py'
+
+train_dataloader = dict(dataset=dict(data_root='data/seasonal_contrast_1m'))

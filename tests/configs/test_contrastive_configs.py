@@ -1,0 +1,91 @@
+"""Every contrastive config builds and takes a step on an archive in the published layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from rsmm.apis.config import load_config
+from rsmm.engine.runner import Runner
+from rsmm.registry import MODELS
+from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+DATED = [
+    pytest.param(path, id=path.stem, marks=pytest.mark.slow if 'resnet50' in path.name else ())
+    for folder in ('moco', 'seco', 'caco', 'saco')
+    for path in sorted((CONFIGS / folder).glob('*.py'))
+    if 'eurosat' not in path.name
+]
+
+
+@pytest.fixture(scope='module')
+def archive(tmp_path_factory) -> Path:
+    return write_archive(tmp_path_factory.mktemp('caco'), places=4, days=OLD_DAYS + DAYS)
+
+
+def small(path: Path, root: Path, **options):
+    """The config on small data, with a queue that fits; everything else as it stands."""
+    config = load_config(path, options)
+    data = config.train_dataloader
+    data.update(batch_size=4, num_workers=0)
+    data.dataset.update(data_root=str(root), split=None)
+    for step in data.dataset.pipeline:
+        if step['type'] == 'LoadScenes':
+            step['size'] = 24
+        if step['type'] == 'SeasonalViews' and 'size' in step:
+            step['size'] = 24
+    config.model.queue_len = 16
+    config.model.backbone.init_cfg = None
+    return config
+
+
+@pytest.mark.parametrize('path', DATED)
+def test_config_takes_a_step(path: Path, archive: Path) -> None:
+    config = small(path, archive)
+    init_default_scope('rsmm')
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    model = MODELS.build(config.model).train()
+    if hasattr(model, 'change_flags'):
+        assert [hook['type'] for hook in config.custom_hooks] == ['ChangeFlagHook']
+        model.change_flags.resize(len(loader.dataset))
+    data = model.data_preprocessor(next(iter(loader)), True)
+    losses = model(**data, mode='loss')
+    losses['loss'].backward()
+    assert torch.isfinite(losses['loss'])
+    depth = 50 if 'resnet50' in path.name else 18
+    assert model.neck.state_dict()[next(iter(model.neck.state_dict()))].shape[1] == (
+        2048 if depth == 50 else 512
+    )
+
+
+@pytest.mark.parametrize('method', ['moco', 'moco_tp', 'seco', 'teco', 'caco'])
+def test_one_option_switches_the_method(method: str, archive: Path) -> None:
+    path = CONFIGS / 'seco/seco_resnet18_200e_seco-100k.py'
+    config = small(path, archive, method=method, archive='caco')
+    init_default_scope('rsmm')
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    model = MODELS.build(config.model).train()
+    if method == 'caco':
+        model.change_flags.resize(len(loader.dataset))
+    views = next(iter(loader))['inputs']
+    assert len(views) == 1 + model.num_spaces
+    data = model.data_preprocessor(next(iter(loader)), True)
+    assert torch.isfinite(model(**data, mode='loss')['loss'])
+
+
+def test_published_settings() -> None:
+    caco = load_config(CONFIGS / 'caco/caco_resnet50_1000e_caco-100k.py')
+    assert caco.param_scheduler.milestones == [600, 800]
+    assert caco.optim_wrapper.optimizer.lr == 0.03
+    assert caco.model.queue_len == 16384
+    assert caco.train_dataloader.batch_size == 256
+    saco = load_config(CONFIGS / 'saco/saco-plus_resnet18_100e_caco-100k.py')
+    assert saco.param_scheduler.milestones == [60, 80]
+    assert (saco.model.queue_len, saco.model.temperature) == (65536, 0.05)
+    assert saco.model.texture is True
+    script = load_config(CONFIGS / 'saco/saco-plus_reference_resnet18_10e_caco-10k.py')
+    assert (script.model.queue_len, script.model.group_loss) == (384, 'reference')
