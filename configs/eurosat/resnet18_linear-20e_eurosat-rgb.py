@@ -10,12 +10,7 @@ _base_ = [
 pretrained = None
 prefix = 'backbone.'
 
-model = dict(
-    backbone=dict(
-        frozen_stages=4,
-        norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix=prefix)
-        if pretrained
-        else None,
-    )
-)
+backbone = dict(frozen_stages=4, norm_eval=True)
+if pretrained:
+    backbone['init_cfg'] = dict(type='Pretrained', checkpoint=pretrained, prefix=prefix)
+model = dict(backbone=backbone)

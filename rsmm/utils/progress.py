@@ -20,7 +20,13 @@ def track(iterable: Iterable[Item], description: str, total: float | None = None
     if int(os.environ.get('RANK', 0)) != 0:
         yield from iterable
         return
-    from rich.console import Console
-    from rich.progress import track as rich_track
+    with progress_bar() as bar:
+        yield from bar.track(iterable, total=total, description=description)
 
-    yield from rich_track(iterable, description, total=total, console=Console(stderr=True))
+
+def progress_bar():
+    """Return a :class:`rich.progress.Progress` on stderr, in the one style."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True))

@@ -5,15 +5,7 @@ num_classes = 10
 
 model = dict(
     type='mmpretrain.ImageClassifier',
-    backbone=dict(
-        type='mmpretrain.ResNet',
-        depth=18,
-        in_channels=in_channels,
-        init_cfg=[
-            dict(type='Kaiming', layer=['Conv2d']),
-            dict(type='Constant', val=1, layer=['_BatchNorm']),
-        ],
-    ),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=in_channels),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
     head=dict(
         type='mmpretrain.LinearClsHead',

@@ -1,0 +1,8 @@
+"""Toy EuroSAT, written by: python tools/misc/make_toy_data.py eurosat --out data/toy/eurosat"""
+
+_base_ = './eurosat_rgb.py'
+data_root = 'data/toy/eurosat'
+
+train_dataloader = dict(batch_size=64, dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
+test_dataloader = dict(dataset=dict(data_root=data_root))
