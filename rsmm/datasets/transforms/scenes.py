@@ -143,20 +143,76 @@ class LoadScenes(BaseTransform):
     def read(self, scene: dict, bands: tuple[str, ...]) -> np.ndarray:
         """Read one scene from its files, (size, size, C)."""
         folder = Path(scene['folder'])
-        files = band_files(folder)
-        missing = [band for band in bands if band not in files]
-        if missing:
-            raise DataError(
-                f'band {", ".join(missing)} is missing', where=folder, fix='Download it again'
-            )
-        planes = [read_raster(files[band], (band,))[0] for band in bands]
-        dtypes = {band: plane.dtype for band, plane in zip(bands, planes, strict=True)}
-        if len(set(dtypes.values())) > 1:
-            raise _mixed(dtypes, folder)
-        return np.stack([to_grid(plane, self.size, self.resample) for plane in planes], axis=-1)
+        return stack_bands(band_files(folder), bands, self.size, self.resample, folder)
 
     def __repr__(self) -> str:
         return f'LoadScenes(size={self.size}, resample={self.resample!r})'
+
+
+@TRANSFORMS.register_module()
+class LoadBandFiles(BaseTransform):
+    """Load an image whose bands are files of their own, each brought to one grid.
+
+    Required Keys: band_files (dict of canonical name to path), bands
+
+    Added Keys: img (size, size, C), img_shape, ori_shape, nodata, crs, transform (None)
+
+    Args:
+        size: Height and width in pixels that all bands are resized to.
+        resample: As in :class:`LoadScenes`.
+
+    Raises:
+        DataError: A file is missing or cannot be read, or the dtypes differ.
+    """
+
+    def __init__(self, size: int, resample: str = 'auto') -> None:
+        if resample not in RESAMPLE:
+            raise ConfigError(f'resample={resample!r} is not one of {RESAMPLE}')
+        self.size = size
+        self.resample = resample
+
+    def transform(self, results: dict) -> dict:
+        """Read the bands asked for."""
+        results['img'] = stack_bands(
+            results['band_files'], results['bands'], self.size, self.resample, results['img_path']
+        )
+        results['img_shape'] = results['ori_shape'] = (self.size, self.size)
+        results.update(nodata=None, crs=None, transform=None)
+        return results
+
+    def __repr__(self) -> str:
+        return f'LoadBandFiles(size={self.size}, resample={self.resample!r})'
+
+
+def stack_bands(
+    files: dict[str, str | Path],
+    bands: tuple[str, ...],
+    size: int,
+    resample: str,
+    where: str | Path,
+) -> np.ndarray:
+    """Read single-band files onto one grid, (size, size, C).
+
+    Args:
+        files: Path per canonical band name.
+        bands: Bands to read, in this order.
+        size: Height and width in pixels.
+        resample: ``'auto'`` or ``'bilinear'``.
+        where: What to name in errors.
+
+    Raises:
+        DataError: A band is missing, or the dtypes differ.
+    """
+    missing = [band for band in bands if band not in files]
+    if missing:
+        raise DataError(
+            f'band {", ".join(missing)} is missing', where=where, fix='Download it again'
+        )
+    planes = [read_raster(files[band], (band,))[0] for band in bands]
+    dtypes = {band: plane.dtype for band, plane in zip(bands, planes, strict=True)}
+    if len(set(dtypes.values())) > 1:
+        raise _mixed(dtypes, where)
+    return np.stack([to_grid(plane, size, resample) for plane in planes], axis=-1)
 
 
 def to_grid(plane: np.ndarray, size: int, resample: str = 'auto') -> np.ndarray:

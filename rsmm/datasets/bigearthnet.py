@@ -1,0 +1,186 @@
+"""BigEarthNet-S2 v1: 590,326 Sentinel-2 patches with several land-cover labels each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from rsmm.datasets.base import RSDataset
+from rsmm.datasets.classes import CLASSES
+from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
+from rsmm.registry import DATASETS
+from rsmm.sensors import resolve_bands
+
+_LABELS_43 = CLASSES['bigearthnet-43']
+_MERGED = {
+    'Urban fabric': ('Continuous urban fabric', 'Discontinuous urban fabric'),
+    'Arable land': ('Non-irrigated arable land', 'Permanently irrigated land', 'Rice fields'),
+    'Permanent crops': (
+        'Vineyards',
+        'Fruit trees and berry plantations',
+        'Olive groves',
+        'Annual crops associated with permanent crops',
+    ),
+    'Natural grassland and sparsely vegetated areas': (
+        'Natural grassland',
+        'Sparsely vegetated areas',
+    ),
+    'Moors, heathland and sclerophyllous vegetation': (
+        'Moors and heathland',
+        'Sclerophyllous vegetation',
+    ),
+    'Inland wetlands': ('Inland marshes', 'Peatbogs'),
+    'Coastal wetlands': ('Salt marshes', 'Salines'),
+    'Inland waters': ('Water courses', 'Water bodies'),
+    'Marine waters': ('Coastal lagoons', 'Estuaries', 'Sea and ocean'),
+}
+
+
+def group_43_to_19() -> dict[str, int]:
+    """Map each of the 43 labels that is kept to its index among the 19."""
+    groups = {}
+    for index, name in enumerate(CLASSES['bigearthnet-19']):
+        for label in _MERGED.get(name, (name,)):
+            groups[label] = index
+    return groups
+
+
+def label_indices(labels: Sequence[str], num_classes: int) -> list[int]:
+    """Indices of a patch's labels, sorted; labels that the 19 classes leave out are dropped.
+
+    Args:
+        labels: Names among the 43 of CORINE.
+        num_classes: 19 or 43.
+
+    Raises:
+        DataError: An unknown label.
+    """
+    unknown = [label for label in labels if label not in _LABELS_43]
+    if unknown:
+        raise DataError(
+            f'unknown label {unknown[0]!r}.{did_you_mean(unknown[0], _LABELS_43)}',
+            fix='Download the metadata of BigEarthNet v1 again',
+        )
+    if num_classes == 43:
+        return sorted(_LABELS_43.index(label) for label in labels)
+    groups = group_43_to_19()
+    return sorted({groups[label] for label in labels if label in groups})
+
+
+@DATASETS.register_module()
+class BigEarthNet(RSDataset):
+    """BigEarthNet-S2 v1 in its published layout, multi-label.
+
+    ``<root>/<patch>/<patch>_B01.tif`` ... (L2A, uint16, 120, 60 and 20 pixels) and
+    ``<patch>_labels_metadata.json``. ``LoadBandFiles`` reads the bands. With 19 classes patches
+    whose labels are all dropped are left out, and the log says how many.
+
+    Source: Sumbul et al., BigEarthNet (IGARSS 2019); 19 classes: IEEE GRSM 2021.
+
+    Args:
+        data_root: Folder of the patches.
+        bands: Bands to load: names or the name of an order.
+        num_classes: 19 or 43.
+        split_file: List of patch names, one a line; all patches if left out.
+        exclude_files: Lists of patches to leave out, e.g. those under snow or cloud.
+        fraction: Share of the patches to keep, drawn with seed 42.
+        replace: Draw the fraction with replacement as SeCo's release does: the sample then holds
+            fewer different patches.
+        **kwargs: Arguments of mmengine's ``BaseDataset``.
+
+    Raises:
+        DataNotFoundError: Root, lists or patches are absent.
+        DataError: A patch without metadata, an unknown label.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        bands: str | Sequence[str] = 's2-rgb',
+        num_classes: int = 19,
+        split_file: str | None = None,
+        exclude_files: Sequence[str] = (),
+        fraction: float = 1.0,
+        replace: bool = False,
+        **kwargs,
+    ) -> None:
+        if num_classes not in (19, 43) or not 0 < fraction <= 1:
+            raise ConfigError(
+                f'num_classes={num_classes} must be 19 or 43, fraction={fraction} in (0, 1]',
+                where='BigEarthNet',
+            )
+        self.bands = resolve_bands(bands)
+        self.num_classes = num_classes
+        self.split_file = split_file
+        self.exclude_files = tuple(exclude_files)
+        self.fraction = fraction
+        self.replace = replace
+        super().__init__(data_root=data_root, **kwargs)
+        self._metainfo['classes'] = CLASSES[f'bigearthnet-{num_classes}']
+        self._metainfo['bands'] = self.bands
+
+    def load_data_list(self) -> list[dict]:
+        """List the patches of the split with their labels."""
+        infos, without = [], 0
+        for name in self._drawn(self._names()):
+            labels = self._labels(name)
+            without += not labels
+            if labels:
+                infos.append({'patch': name, 'gt_label': labels})
+        if without:
+            print_log(f'{self.data_root}: {without} patches have none of the classes', 'current')
+        if not infos:
+            raise self.not_found('no patch is left', self.data_root)
+        return infos
+
+    def _names(self) -> list[str]:
+        excluded = {name for path in self.exclude_files for name in _read_list(path)}
+        if self.split_file:
+            names = _read_list(self.split_file)
+        else:
+            root = Path(self.data_root)
+            names = sorted(path.parent.name for path in root.glob('*/*_labels_metadata.json'))
+        return [name for name in names if name not in excluded]
+
+    def _drawn(self, names: list[str]) -> list[str]:
+        if self.fraction == 1:
+            return names
+        count = max(1, round(self.fraction * len(names)))
+        chosen = np.random.default_rng(42).choice(len(names), count, replace=self.replace)
+        return [names[i] for i in chosen]
+
+    def _labels(self, name: str) -> list[int]:
+        path = Path(self.data_root) / name / f'{name}_labels_metadata.json'
+        try:
+            labels = json.loads(path.read_text(encoding='utf-8'))['labels']
+        except FileNotFoundError as error:
+            raise DataNotFoundError(
+                'there is no such patch', where=path, fix='Complete the download or the list'
+            ) from error
+        except (ValueError, KeyError) as error:
+            raise DataError('no readable labels', where=path, fix='Download it again') from error
+        try:
+            return label_indices(labels, self.num_classes)
+        except DataError as error:
+            raise DataError(error.what, where=path, fix=error.fix) from error
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return a patch with the files of its bands."""
+        info = super().get_data_info(idx)
+        folder = Path(self.data_root) / info['patch']
+        info['img_path'] = str(folder)
+        info['band_files'] = {band: folder / f'{info["patch"]}_{band}.tif' for band in self.bands}
+        info['bands'] = self.bands
+        return info
+
+
+def _read_list(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+    except FileNotFoundError as error:
+        raise DataNotFoundError('there is no such list', where=path) from error
+    return [line.split(',')[0].strip() for line in lines if line.strip()]
