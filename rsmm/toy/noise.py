@@ -178,9 +178,7 @@ class Noise:
         if smooth:
             knots, rows, columns = _knots(grid)
             for field, sparse in zip(out, _stack_octaves(smooth, knots, orders), strict=True):
-                lines = sum(sparse[rows[0] + j] * rows[1][j][:, None] for j in range(4))
-                for i in range(4):
-                    field += lines[:, columns[0] + i] * columns[1][i]
+                _spread(field, sparse, rows, columns)
         return out
 
     def at(self, x: np.ndarray, y: np.ndarray, gsd: float = 0.0) -> np.ndarray:
@@ -307,17 +305,21 @@ def _interpolate(out: np.ndarray, lattice: np.ndarray, rows, columns, order) -> 
     """Add a spline surface (or its derivative of the given order) to ``out``."""
     (row, ty), (column, tx) = rows, columns
     wy, wx = _BASIS[order[0]](ty), _BASIS[order[1]](tx)
-    lines = sum(lattice[row + j] * wy[j][:, None] for j in range(4))
-    if lattice.shape[1] > 12:
-        for i in range(4):
-            out += lines[:, column + i] * wx[i]
-        return
-    # Few lattice columns: outer products without gathering are several times faster.
-    spread = np.zeros((lattice.shape[1], len(column)), np.float32)
-    for i in range(4):
-        spread[column + i, np.arange(len(column))] = wx[i]
-    for line, share in zip(lines.T, spread, strict=True):
-        out += line[:, None] * share
+    _spread(out, lattice, (row, wy), (column, wx))
+
+
+def _spread(out: np.ndarray, values: np.ndarray, rows, columns) -> None:
+    """Add the separable interpolation of ``values`` with four taps per axis to ``out``.
+
+    ``rows`` and ``columns`` are first tap and four weights for each row and column of ``out``.
+    """
+    (row, wy), (column, wx) = rows, columns
+    # Columns first: what is left is to add up whole rows, which lie together in memory.
+    lines = sum(values.take(column + i, axis=1) * wx[i] for i in range(4))
+    for j in range(4):
+        tap = lines.take(row + j, axis=0)
+        tap *= wy[j][:, None]
+        out += tap
 
 
 def _weights(t: np.ndarray) -> tuple[np.ndarray, ...]:

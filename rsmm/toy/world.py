@@ -18,9 +18,9 @@ from rsmm.toy.survey import Survey, Surveyor
 from rsmm.toy.towns import Bounds, Building
 from rsmm.toy.vectors import Road, month_number
 
-#: Samples are at most this many metres apart, so that a pixel averages what it covers.
+# A pixel averages samples 5 m apart, but no more than 4 x 4 of them.
 _SAMPLE = 5.0
-_MOST_SAMPLES = 12
+_MOST_SAMPLES = 4
 
 Date = dt.date | str
 Size = int | tuple[int, int]

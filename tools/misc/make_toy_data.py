@@ -17,23 +17,17 @@ from rsmm.toy import WRITERS, get_writer
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line; the options after the name come from the writer's signature."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('dataset', help=f'one of: {", ".join(sorted(WRITERS))}')
-    known, _ = parser.parse_known_args(argv) if _names_dataset(argv) else (None, None)
+    name = argparse.ArgumentParser(add_help=False)
+    name.add_argument('dataset', help=f'one of: {", ".join(sorted(WRITERS))}')
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[name])
     parser.add_argument('--out', help='folder to write (default: data/toy/<dataset>)')
-    parser.set_defaults(writer=None)
-    if known is not None:
-        writer = get_writer(known.dataset)
-        for name, option in inspect.signature(writer).parameters.items():
-            if name != 'out':
-                _add_option(parser, name, option.default)
-        parser.set_defaults(writer=writer)
-    return parser.parse_args(argv)
-
-
-def _names_dataset(argv: list[str] | None) -> bool:
     arguments = sys.argv[1:] if argv is None else argv
-    return bool(arguments) and not {'-h', '--help'} & set(arguments[:1])
+    if arguments and not arguments[0].startswith('-'):
+        writer = get_writer(name.parse_known_args(arguments)[0].dataset)
+        parser.set_defaults(writer=writer)
+        for option in list(inspect.signature(writer).parameters.values())[1:]:
+            _add_option(parser, option.name, option.default)
+    return parser.parse_args(arguments)
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, default) -> None:

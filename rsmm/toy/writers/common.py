@@ -37,13 +37,17 @@ def write_toy(out: str | Path, dataset: str, settings: dict, fill: Callable[[Pat
         False when nothing had to be done.
 
     Raises:
-        DataError: The folder holds anything but toy data of this dataset; nothing is touched.
+        DataError: The folder holds anything but toy data of this dataset, or must be replaced
+            and holds more than that; nothing is touched.
     """
     out = Path(out).absolute()
     marker = {'dataset': dataset, 'version': WORLD_VERSION, 'settings': settings}
     marker = json.loads(json.dumps(marker))
-    if _owned(out, dataset) == marker:
-        return False
+    found = _owned(out, dataset)
+    if found is not None:
+        if {**found, 'entries': None} == {**marker, 'entries': None}:
+            return False
+        _refuse_strangers(out, found)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f'.{out.name}.building')
     if building.exists():
@@ -51,6 +55,7 @@ def write_toy(out: str | Path, dataset: str, settings: dict, fill: Callable[[Pat
     building.mkdir()
     try:
         fill(building)
+        marker['entries'] = sorted(path.name for path in building.iterdir())
         with atomic_write(building / MARKER, 'w', encoding='utf-8') as file:
             json.dump(marker, file, indent=2, sort_keys=True)
             file.write('\n')
@@ -73,7 +78,7 @@ def _owned(out: Path, dataset: str) -> dict | None:
         return None
     try:
         marker = json.loads((out / MARKER).read_text(encoding='utf-8'))
-        owner = marker['dataset']
+        owner, _ = marker['dataset'], set(marker['entries'])
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
             'holds files that are not toy data',
@@ -87,6 +92,17 @@ def _owned(out: Path, dataset: str) -> dict | None:
             fix='Choose another folder with --out',
         )
     return marker
+
+
+def _refuse_strangers(out: Path, marker: dict) -> None:
+    """Raise when a folder about to be replaced holds more than its writer put there."""
+    strangers = sorted({path.name for path in out.iterdir()} - set(marker['entries']) - {MARKER})
+    if strangers:
+        raise DataError(
+            f'was made with other settings and also holds {", ".join(strangers)}',
+            where=out,
+            fix='Move these away, or choose another folder with --out',
+        )
 
 
 def to_uint8(numbers: np.ndarray, low: float = 0.0, high: float = 2750.0) -> np.ndarray:

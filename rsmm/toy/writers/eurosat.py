@@ -40,7 +40,7 @@ SPLITS = {'train': 0.6, 'val': 0.2, 'test': 0.2}
 
 _CHIP = SIZE * GSD
 # A site is a square of chips surveyed at once; sites are spread over the toy country.
-_SITE_CHIPS, _SURVEY_GSD = 32, 40.0
+_SITE_CHIPS, _SURVEY_GSD = 24, 40.0
 _COUNTRY = (220_000.0, 4_480_000.0)  # easting and northing of the south-western site
 _SITE_GAP, _SITE_COLUMNS, _SITE_ROWS = 55_000.0, 10, 18
 
@@ -80,7 +80,8 @@ def write_eurosat(
     """
     unknown = sorted(set(products) - set(PRODUCTS))
     if unknown or not products:
-        raise DataError(f'unknown products {unknown}', fix=f'Choose from {", ".join(PRODUCTS)}')
+        what = f'unknown products {", ".join(unknown)}' if unknown else 'no products asked for'
+        raise DataError(what, fix=f'Choose from {", ".join(PRODUCTS)}')
     if chips_per_class < 1:
         raise DataError(f'chips_per_class must be at least 1, got {chips_per_class}')
     products = [product for product in PRODUCTS if product in products]
@@ -112,7 +113,7 @@ def choose_chips(world: World, per_class: int) -> list[Chip]:
     """
     found: dict[str, list[Chip]] = {label: [] for label in CLASSES}
     # A few chips of each class per site, so that a site is seen in all classes.
-    per_site = max(2, per_class // 12)
+    per_site = max(3, per_class // 12)
     sites = shuffled(_SITE_COLUMNS * _SITE_ROWS, world.seed, 'eurosat', 'sites')
     for site in track(sites, 'Surveying toy sites'):
         open_classes = [label for label in CLASSES if len(found[label]) < per_class]
