@@ -2,7 +2,7 @@
 
 Images per second of the supervised EuroSAT config, run by ``tools/train.py`` from JPEG files with
 augmentation, against a bare PyTorch loop (same network, batch, optimizer and threads) on tensors
-that are already in memory and normalised. The two take turns; the ratio is that of all counted steps.
+that are already in memory and normalised. The two take turns; all counted steps make the ratio.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def config(tmp_path):
         "_base_ = './_base_/data.py'\n"
         'epochs = 3\n'
         'train_cfg = dict(max_epochs=epochs)\n'
-        "test_dataloader = dict(dataset=dict(data_root={{_base_.data_root}}))\n"
+        'test_dataloader = dict(dataset=dict(data_root={{_base_.data_root}}))\n'
     )
     return path
 

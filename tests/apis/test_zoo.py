@@ -14,6 +14,7 @@ import yaml
 from modelindex.load_model_index import load as load_model_index
 
 from rsmm.apis import get_model, list_models, publish, zoo
+from rsmm.apis.metafile import count_parameters, draft_entries, draft_main
 from rsmm.engine.checkpoint import save_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError, DownloadError
 
@@ -41,9 +42,7 @@ def test_metafile_entry_is_true(name):
     config = REPO / entry['Config']
     assert config.is_file()
     assert config.stem == name == name.lower()  # mim compares lower-cased names
-    net = get_model(name)
-    count = sum(parameter.numel() for parameter in net.parameters())
-    assert entry['Metadata']['Parameters'] == count
+    assert entry['Metadata']['Parameters'] == count_parameters(config)
 
 
 def test_mims_reader_accepts_the_index():
@@ -173,3 +172,14 @@ def test_broken_metafile(tmp_path):
     (tmp_path / 'configs' / 'a' / 'metafile.yml').write_text('Models: [')
     with pytest.raises(ConfigError, match=r'metafile\.yml: is not valid YAML'):
         zoo.zoo_entries(tmp_path)
+
+
+def test_drafted_entry(released, capsys):
+    content = yaml.safe_load(released.read_text())
+    content['Models'] = [model for model in content['Models'] if model['Name'] != SUPERVISED]
+    released.write_text(yaml.safe_dump(content))
+    (entry,) = yaml.safe_load(draft_entries(released.parent))
+    assert entry['Config'] == f'configs/eurosat/{SUPERVISED}.py'
+    assert entry['Metadata'] == {'Epochs': 12, 'Parameters': 11181642}
+    assert draft_main([str(released.parent / 'none')]) == 1
+    assert 'no experiments' in capsys.readouterr().err
