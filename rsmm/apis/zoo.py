@@ -159,25 +159,40 @@ def get_model(
         CheckpointError: The checkpoint cannot be read or belongs to another model.
         DownloadError: The weights cannot be fetched.
     """
+    entry = _entry(model)
+    checkpoint = _checkpoint(entry, pretrained)
+    net = build_model(entry.config, initialise=checkpoint is None, **settings)
+    if checkpoint is not None:
+        _load(net, checkpoint)
+        net.eval()
+    return net.to(device)
+
+
+def build_model(config: str | PathLike, initialise: bool = True, **settings) -> nn.Module:
+    """Build the model of a config file as the runner does.
+
+    Args:
+        config: Config file.
+        initialise: Run the model's own initialisation, pretrained backbones included.
+        **settings: Settings of the model to change.
+
+    Raises:
+        ConfigError: The config is missing or its model cannot be built.
+    """
     from mmengine.registry import DefaultScope
 
     from rsmm.apis.config import load_config
     from rsmm.registry import MODELS
 
-    entry = _entry(model)
-    config = load_config(entry.config)
+    config = load_config(config)
     config.merge_from_dict({'model': settings})
     if config.get('data_preprocessor') is not None:
         config.model.setdefault('data_preprocessor', config.data_preprocessor)
-    checkpoint = _checkpoint(entry, pretrained)
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'rsmm')), _quiet():
         net = MODELS.build(config.model)
-        if checkpoint is None and hasattr(net, 'init_weights'):
+        if initialise and hasattr(net, 'init_weights'):
             net.init_weights()
-    if checkpoint is not None:
-        _load(net, checkpoint)
-        net.eval()
-    return net.to(device)
+    return net
 
 
 @contextlib.contextmanager
