@@ -258,6 +258,9 @@ def resume_runner(
         CheckpointError: The file cannot be read, holds no training state, or belongs to another
             model.
     """
+    beside = Path(runner.work_dir) / Path(filename).name
+    if '://' not in str(filename) and not Path(filename).is_file() and beside.is_file():
+        filename = str(beside)  # the work folder was moved after the pointer was written
     location = get_device() if map_location == 'default' else map_location
     checkpoint = _load(runner, filename, location, 'exact')
     wanted = ['meta', 'message_hub', *(['optimizer'] if resume_optimizer else [])]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections import OrderedDict, deque
 from enum import Enum
 from pathlib import Path
@@ -209,3 +210,12 @@ def test_truncated_checkpoint_on_resume(trained, tmp_path):
     path.write_bytes((trained / 'epoch_1.pth').read_bytes()[:3000])
     with pytest.raises(CheckpointError, match='damaged or truncated'):
         runner_for(tmp_path / 'run', resume=True, load_from=str(path)).train()
+
+
+def test_moved_work_folder_still_resumes(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / 'moved')
+    (tmp_path / 'moved' / 'last_checkpoint').write_text('/somewhere/else/epoch_1.pth')
+    (tmp_path / 'moved' / '.lock').unlink(missing_ok=True)
+    runner = runner_for(tmp_path / 'moved', epochs=2, resume=True)
+    runner.train()
+    assert len(losses(runner)) == 8
