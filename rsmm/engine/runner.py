@@ -19,6 +19,7 @@ from rsmm.engine.runner_checkpoint import (
     resume_runner,
     save_runner_checkpoint,
 )
+from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS
 from rsmm.utils.lock import hold_folder
 
@@ -83,7 +84,11 @@ class Runner(MMEngineRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader whose dataset seeds itself per sample."""
+        """Build a loader whose dataset seeds itself per sample.
+
+        Raises:
+            ConfigError: There are fewer samples than a batch holds, and the rest is dropped.
+        """
         if isinstance(dataloader, DataLoader):
             return dataloader
         config = copy.deepcopy(dataloader)
@@ -93,7 +98,15 @@ class Runner(MMEngineRunner):
             # torch refuses these two without workers; a debugging override should not need them.
             config.pop('persistent_workers', None)
             config.pop('prefetch_factor', None)
-        return MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
+        loader = MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
+        if loader.drop_last and len(loader.sampler) < loader.batch_size:
+            # mmengine fails much later, in a scheduler, without naming the reason.
+            raise ConfigError(
+                f'{len(loader.sampler)} samples per process give no batch of {loader.batch_size}',
+                where='dataloader',
+                fix='Use a smaller batch_size (--cfg-options batch_size=N) or more samples',
+            )
+        return loader
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register mmengine's default hooks, the seeding of each step and the mean of losses."""

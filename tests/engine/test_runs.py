@@ -195,3 +195,8 @@ def test_misspelt_settings_name_the_closest(config, chips, tmp_path):
     bad = {'train_dataloader.dataset.splt': 'val'}
     with pytest.raises(ConfigError, match="Did you mean 'split'"):
         run.train(config, work_dir=tmp_path, options=options(chips, **bad))
+
+
+def test_batch_larger_than_the_data(chips, config, tmp_path):
+    with pytest.raises(ConfigError, match='60 samples per process give no batch of 128'):
+        run.train(config, work_dir=str(tmp_path / 'w'), options=options(chips, batch_size=128))
