@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='SampleDates'),
     dict(type='LoadScenes', size=96),
     dict(type='QuantileStretch', quantiles='seco'),
-    dict(type='SeasonalViews', size=32, aug=colour),
+    dict(type='SeasonalViews', size=32, scale=(0.6, 1.0), aug=colour),
     dict(type='PackRaster'),
 ]
 train_dataloader = dict(

@@ -1,6 +1,6 @@
 # Self-supervised pretraining: SGD, linear warm-up over a twentieth of the epochs, cosine to zero.
 # No validation: probes judge the checkpoint.
-epochs = 40
+epochs = 20
 lr = 0.12
 
 optim_wrapper = dict(

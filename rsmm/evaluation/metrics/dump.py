@@ -38,7 +38,9 @@ class DumpPredictions(BaseMetric):
         super().__init__(collect_device=collect_device)
         self.out = Path(out)
         if self.out.suffix not in ('.json', '.pkl'):
-            raise ConfigError(f'unknown file type {self.out.suffix!r}', where=out, fix='.json or .pkl')
+            raise ConfigError(
+                f'unknown file type {self.out.suffix!r}', where=out, fix='.json or .pkl'
+            )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the samples as dicts of arrays and plain values."""
