@@ -23,3 +23,13 @@ def real_data() -> Path:
     if not root.is_dir():
         pytest.skip(f'no real samples at {root}; set RSMM_REAL_DATA to run this test')
     return root
+
+
+@pytest.fixture(scope='session')
+def toy_spacenet7(tmp_path_factory) -> Path:
+    """A small ToyEarth SpaceNet 7: two train AOIs and one test AOI, six months, 64 pixels."""
+    from rsmm.toy.writers.spacenet7 import write_spacenet7
+
+    root = tmp_path_factory.mktemp('toy') / 'spacenet7'
+    write_spacenet7(root, aois=3, months=6, size=64)
+    return root
