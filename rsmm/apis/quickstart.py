@@ -74,9 +74,9 @@ class Quickstart:
         self.probe('2_linear_probe', 'linear probe, pretrained', pretrained, probe)
         epochs = self.scale.finetune_epochs
         self.probe('4_finetune', 'supervised from random weights', None, epochs)
-        best = self.probe('4_finetune', 'fine-tuned, pretrained', pretrained, epochs)
-        self.draw(best)
-        self.summarise(best, time.perf_counter() - started)
+        self.probe('4_finetune', 'fine-tuned, pretrained', pretrained, epochs)
+        self.draw('fine-tuned, pretrained')
+        self.summarise(pretrained, time.perf_counter() - started)
         return self.results
 
     def make_data(self) -> None:
@@ -115,12 +115,11 @@ class Quickstart:
             config = load_config(CONFIGS / '3_knn_probe.py', self.options())
             self.test(row, config, checkpoint)
 
-    def probe(self, config: str, row: str, pretrained: str | None, epochs: int) -> str:
-        """Add a row by training a classifier and testing it; return its checkpoint."""
+    def probe(self, config: str, row: str, pretrained: str | None, epochs: int) -> None:
+        """Add a row by training a classifier and testing it."""
         checkpoint = self.train(config, row, epochs, pretrained)
         if row not in self.results:
             self.test(row, load_config(CONFIGS / f'{config}.py', self.options()), checkpoint)
-        return checkpoint
 
     def test(self, row: str, config, checkpoint: str) -> None:
         """Test and note the accuracy."""
@@ -134,16 +133,16 @@ class Quickstart:
             json.dump(self.results, file, indent=1)
         self.say(f'{row}: {self.results[row]:.1f} %')
 
-    def draw(self, checkpoint: str) -> None:
-        """Draw the confusion matrix and a page of predictions of the fine-tuned network."""
+    def draw(self, row: str) -> None:
+        """Draw the confusion matrix and a page of predictions of a row of the table."""
         from rsmm.visualization.confusion import draw_confusion
         from rsmm.visualization.predictions import draw_predictions, read_predictions
 
-        predictions = read_predictions(self.work_dir / 'fine-tuned, pretrained.json')
+        predictions = read_predictions(self.work_dir / f'{row}.json')
         draw_confusion(predictions).savefig(self.work_dir / 'confusion_matrix.png')
         draw_predictions(predictions).savefig(self.work_dir / 'predictions.png')
 
-    def summarise(self, checkpoint: str, seconds: float) -> None:
+    def summarise(self, pretrained: str, seconds: float) -> None:
         """Print the table and what to try next."""
         width = max(map(len, self.results))
         rows = [f'  {row:{width}}  {value:5.1f} %' for row, value in self.results.items()]
@@ -154,8 +153,7 @@ class Quickstart:
         print(
             '  .venv/bin/python tools/train.py configs/quickstart/4_finetune.py '
             '--work-dir work_dirs/mine \\\n'
-            f'      --cfg-options data_root={self.data_root} epochs=12 '
-            f'pretrained={self.work_dir}/pretrain/{Path(checkpoint).name}'
+            f'      --cfg-options data_root={self.data_root} epochs=12 pretrained={pretrained}'
         )
 
 
