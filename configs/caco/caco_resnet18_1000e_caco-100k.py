@@ -4,11 +4,12 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+data_root = 'data/clean_100k_geography'
 
 model = dict(type='CACo')
 train_dataloader = dict(
     sampler=dict(type='PairedPlaceSampler'),
-    dataset=dict(type='CACoDataset', data_root='data/clean_100k_geography', mode='caco'),
+    dataset=dict(type='CACoDataset', data_root=data_root, mode='caco'),
 )
 custom_hooks = [dict(type='ChangeFlagHook')]
 param_scheduler = dict(milestones=[600, 800])

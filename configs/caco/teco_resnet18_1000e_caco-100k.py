@@ -4,11 +4,12 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+data_root = 'data/clean_100k_geography'
 
 model = dict(type='TeCo')
 train_dataloader = dict(
     sampler=dict(type='PairedPlaceSampler'),
-    dataset=dict(type='CACoDataset', data_root='data/clean_100k_geography', mode='teco'),
+    dataset=dict(type='CACoDataset', data_root=data_root, mode='teco'),
 )
 param_scheduler = dict(milestones=[600, 800])
 train_cfg = dict(max_epochs=1000)

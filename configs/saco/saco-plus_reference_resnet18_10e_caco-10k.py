@@ -1,5 +1,6 @@
 # The settings of the released script: 10 epochs, K 384, its group term, group table and LBP scale.
 _base_ = './saco-plus_resnet18_100e_caco-100k.py'
+data_root = 'data/clean_10k_geography'
 
 model = dict(
     groups='saco_code',
@@ -7,6 +8,6 @@ model = dict(
     texture=dict(_delete_=True, scale='batch'),
     queue_len=384,
 )
-train_dataloader = dict(dataset=dict(data_root='data/clean_10k_geography'))
+train_dataloader = dict(dataset=dict(data_root=data_root))
 param_scheduler = dict(milestones=[])
 train_cfg = dict(max_epochs=10)

@@ -1,6 +1,7 @@
 # seco on a toy CACo archive, small enough for a CPU:
 #   python tools/misc/make_toy_data.py caco --out data/toy/caco --size 96 --places 120
 _base_ = './seco_resnet18_200e_seco-100k.py'
+data_root = 'data/toy/caco'
 
 # Weak colour: on ToyEarth as on EuroSAT colour tells the classes apart.
 colour = [
@@ -20,8 +21,10 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=64,
     num_workers=1,
-    dataset=dict(type='CACoDataset', data_root='data/toy/caco', pipeline=train_pipeline),
+    dataset=dict(type='CACoDataset', data_root=data_root, pipeline=train_pipeline),
 )
-model = dict(queue_len=512)
+# 0.999 would leave the key encoder of so short a run where it started.
+model = dict(queue_len=512, momentum=0.98)
+optim_wrapper = dict(optimizer=dict(lr=0.1))
 param_scheduler = dict(milestones=[60, 80])
 train_cfg = dict(max_epochs=100)

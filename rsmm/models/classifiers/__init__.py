@@ -1,0 +1,1 @@
+"""Classifiers that mmpretrain does not have."""
