@@ -43,7 +43,7 @@ def test_loads_and_survives_a_round_trip(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('path', EXPERIMENTS)
 def test_is_short_and_shallow(path: Path) -> None:
-    assert depth(path) <= 3
+    assert depth(path) <= 4  # the experiment over at most three levels of bases
     assert len(path.read_text().splitlines()) <= 60
 
 
