@@ -45,6 +45,8 @@ class LoadRaster(BaseTransform):
     - file_bands (tuple[str], optional): order of the bands in the file, as the dataset declares it
     - bands (tuple[str], optional): bands that the dataset wants
     - file_shape (tuple[int, int], optional): (H, W) that every file must have
+    - window (tuple[int, int, int, int], optional): row, column, height and width in pixels; only
+      this part is read, cut at the lower and right border
     - pack, pack_row (optional): packed folder and row to read instead of ``img_path``
 
     Added Keys:
@@ -93,7 +95,9 @@ class LoadRaster(BaseTransform):
         if 'pack' in results:
             image, found = _read_packed(results, wanted)
         else:
-            image, found = read_raster(path, declared, wanted, sidecars=self.sidecars)
+            image, found = read_raster(
+                path, declared, wanted, sidecars=self.sidecars, window=results.get('window')
+            )
             check_shape(image, self.shape or results.get('file_shape'), path)
         if found['nodata'] is None:
             found['nodata'] = self.nodata
@@ -114,6 +118,7 @@ def read_raster(
     bands: Sequence[str] | None = None,
     *,
     sidecars: bool = False,
+    window: Sequence[int] | None = None,
 ) -> tuple[np.ndarray, dict]:
     """Read a raster file.
 
@@ -123,6 +128,8 @@ def read_raster(
             R, G, B for three 8-bit bands, else BAND1, BAND2, ...
         bands: Names to return, in this order; None returns all.
         sidecars: Let GDAL look for files beside the image.
+        window: Row, column, height and width in pixels to read instead of all of it; cut at the
+            lower and right border. The returned ``transform`` is that of the window.
 
     Returns:
         The image (H, W, C) in its stored dtype, and a dict of ``bands``, ``nodata``, ``crs`` (WKT)
@@ -135,10 +142,22 @@ def read_raster(
     if str(path).lower().endswith(JPEG_SUFFIXES):
         image, found = _select_jpeg(_read_jpeg(path), order, bands, path)
         if sidecars:
-            with _opened(path, sidecars) as source:
+            with opened(path, sidecars) as source:
                 found.update(_georeference(source))
+        if window is not None:
+            row, column, height, width = window
+            image = image[row : row + height, column : column + width]
+            found['transform'] = _shifted(found['transform'], row, column)
         return image, found
-    return _read_gdal(path, order, bands, sidecars)
+    return _read_gdal(path, order, bands, sidecars, window)
+
+
+def _shifted(transform: Sequence[float] | None, row: int, column: int) -> tuple | None:
+    """Move the origin of six affine numbers to a pixel."""
+    if transform is None:
+        return None
+    a, b, c, d, e, f = transform
+    return (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
 
 
 def _read_jpeg(path: str | Path) -> np.ndarray:
@@ -171,21 +190,31 @@ def _select_jpeg(
 
 
 def _read_gdal(
-    path: str | Path, order: Sequence[str] | None, bands: Sequence[str] | None, sidecars: bool
+    path: str | Path,
+    order: Sequence[str] | None,
+    bands: Sequence[str] | None,
+    sidecars: bool,
+    window: Sequence[int] | None = None,
 ) -> tuple[np.ndarray, dict]:
-    with _opened(path, sidecars) as source:
+    with opened(path, sidecars) as source:
         names = declared_bands(source.count, source.dtypes[0], source.descriptions, order, path)
         index = None
         if bands is not None and tuple(bands) != names:
             index = [i + 1 for i in band_indices(names, bands, where=path)]
             names = tuple(canonical_band(band) for band in bands)
-        planes = source.read(index)
         found = {'bands': names, 'nodata': source.nodata, **_georeference(source)}
+        part = None
+        if window is not None:
+            row, column, height, width = window
+            bottom, right = min(row + height, source.height), min(column + width, source.width)
+            part = (row, bottom), (column, right)
+            found['transform'] = _shifted(found['transform'], row, column)
+        planes = source.read(index, window=part)
     return np.ascontiguousarray(planes.transpose(1, 2, 0)), found
 
 
 @contextlib.contextmanager
-def _opened(path: str | Path, sidecars: bool) -> Iterator:
+def opened(path: str | Path, sidecars: bool) -> Iterator:
     """Open a file with rasterio; what fails inside the block is reported as a DataError."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError

@@ -1,0 +1,116 @@
+"""Change pairs in folders A, B and label: LEVIR-CD, DSIFN, and one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsmm.datasets.classes import CLASSES, PALETTES
+from rsmm.datasets.maps import MapDataset
+from rsmm.errors import ConfigError, DataError
+from rsmm.registry import DATASETS
+
+_SUFFIXES = ('.png', '.tif', '.tiff', '.jpg', '.jpeg', '.bmp')
+UNLABELLED = ('error', 'skip', 'keep')
+
+
+@DATASETS.register_module()
+class ChangeFolder(MapDataset):
+    """Images before and after and a change map, told to belong together by their names.
+
+    ``<root>/<split>/A/x.png``, ``B/x.png``, ``label/x.png``. Suffixes may differ. Dates of one
+    pair must agree in size and coordinate system.
+
+    Sources of sets in this layout: Chen and Shi, "A Spatial-Temporal Attention-Based Method and a
+    New Dataset for Remote Sensing Image Change Detection", Remote Sensing 2020 (LEVIR-CD); Zhang
+    et al., "A deeply supervised image fusion network for change detection in high resolution
+    bi-temporal remote sensing images", ISPRS J. 2020 (DSIFN).
+
+    Args:
+        data_root: Folder of the split folders, or of A and B themselves.
+        split: Sub-folder, None when there is none.
+        before, after, label: Names of the three folders.
+        bands: Names of the images' bands.
+        encoding: Of the label, see :func:`rsmm.datasets.transforms.labels.change_mask`.
+        unlabelled: Pairs without label: ``'error'``, ``'skip'`` or ``'keep'`` (prediction).
+        **kwargs: As for :class:`rsmm.datasets.maps.MapDataset`.
+
+    Raises:
+        DataNotFoundError: No images.
+        DataError: An image without counterpart, or without label.
+    """
+
+    METAINFO = {'classes': CLASSES['change'], 'palette': PALETTES['change']}
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str | None = None,
+        before: str = 'A',
+        after: str = 'B',
+        label: str = 'label',
+        bands: Sequence[str] = ('R', 'G', 'B'),
+        encoding: str = 'auto',
+        unlabelled: str = 'error',
+        **kwargs,
+    ) -> None:
+        if unlabelled not in UNLABELLED:
+            raise ConfigError(f'unlabelled={unlabelled!r}', fix=f'Known: {", ".join(UNLABELLED)}')
+        self.split = split
+        self.folders = (before, after, label)
+        self.bands = tuple(bands)
+        self.encoding = encoding
+        self.unlabelled = unlabelled
+        super().__init__(data_root=data_root, **kwargs)
+        self._metainfo['bands'] = self.bands
+
+    def list_scenes(self) -> list[dict]:
+        """List the pairs by name."""
+        root = Path(self.data_root) / (self.split or '')
+        before, after, labels = (images_by_name(root / name) for name in self.folders)
+        if not before:
+            raise self.not_found('holds no images', root / self.folders[0])
+        single = sorted(set(before) ^ set(after))
+        if single:
+            name = single[0]
+            raise DataError(
+                f'has no counterpart in {self.folders[name in before]}/ '
+                f'({len(single)} such images)',
+                where=before.get(name) or after.get(name),
+            )
+        bare = sorted(set(before) - set(labels))
+        if bare and self.unlabelled == 'error':
+            raise DataError(
+                f'has no label in {self.folders[2]}/ ({len(bare)} such pairs)',
+                where=before[bare[0]],
+                fix="Set unlabelled='skip' to leave them out, or 'keep' to predict them",
+            )
+        dropped = set(bare) if self.unlabelled == 'skip' else ()
+        return [
+            {
+                'name': name,
+                'date_files': [str(before[name]), str(after[name])],
+                'bands': self.bands,
+                'label_path': str(labels[name]) if name in labels else None,
+                'label_encoding': self.encoding,
+                'shape_path': str(before[name]),
+            }
+            for name in before
+            if name not in dropped
+        ]
+
+
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """Map file stems to images of a folder, in order of their names.
+
+    Raises:
+        DataError: Two images of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob('*')) if folder.is_dir() else ():
+        if path.suffix.lower() not in _SUFFIXES:
+            continue
+        if path.stem in found:
+            raise DataError(f'{found[path.stem].name} has the same name', where=path)
+        found[path.stem] = path
+    return found

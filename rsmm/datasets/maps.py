@@ -1,0 +1,106 @@
+"""What datasets of images with label maps share: tiles, label settings, metadata per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsmm.datasets.base import RSDataset
+from rsmm.datasets.tiling import tile_windows
+from rsmm.errors import DataError, did_you_mean
+
+
+class MapDataset(RSDataset):
+    """Base of datasets whose truth is a map; cuts scenes into tiles where asked to.
+
+    Subclasses implement ``list_scenes``, which returns one record per scene.
+
+    Args:
+        data_root: Folder in the published layout.
+        tile: Side of the tiles in pixels; None gives whole scenes.
+        stride: Distance of tiles, default the side.
+        border: Rule at the border, see :func:`rsmm.datasets.tiling.tile_windows`. Padded tiles
+            come smaller from the loader; ``PadMap`` fills them up.
+        void: Classes whose pixels do not count.
+        include: Names of the scenes to keep, None for all.
+        exclude: Names to leave out.
+        **kwargs: Arguments of mmengine's ``BaseDataset``.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        tile: int | None = None,
+        stride: int | None = None,
+        border: str = 'pad',
+        void: Sequence[int] = (),
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        **kwargs,
+    ) -> None:
+        self.tile, self.stride, self.border = tile, stride, border
+        self.void = tuple(void)
+        self.include = None if include is None else tuple(include)
+        self.exclude = tuple(exclude)
+        super().__init__(data_root=data_root, **kwargs)
+
+    def list_scenes(self) -> list[dict]:
+        """Return a record per scene, with ``name`` and ``shape_path``, a file of its size."""
+        raise NotImplementedError
+
+    def load_data_list(self) -> list[dict]:
+        """List the tiles scene by scene, or the scenes."""
+        scenes = self._chosen(self.list_scenes())
+        if self.tile is None:
+            return scenes
+        tiles = []
+        for scene in scenes:
+            shape = raster_shape(scene['shape_path'])
+            windows = tile_windows(shape, self.tile, self.stride, self.border)
+            tiles += [{**scene, 'window': tuple(window)} for window in windows]
+        if not tiles:
+            raise DataError(
+                f'no scene holds a whole tile of {self.tile} pixels',
+                where=self.data_root,
+                fix="Use smaller tiles or border='pad'",
+            )
+        return tiles
+
+    def _chosen(self, scenes: list[dict]) -> list[dict]:
+        names = [scene['name'] for scene in scenes]
+        for name in self.include or ():
+            if name not in names:
+                raise DataError(
+                    f'no scene {name!r}.{did_you_mean(name, names)}',
+                    where=self.data_root,
+                    fix=f'There are {len(names)}: {", ".join(sorted(names)[:12])}',
+                )
+        chosen = [
+            scene
+            for scene in scenes
+            if scene['name'] not in self.exclude
+            and (self.include is None or scene['name'] in self.include)
+        ]
+        if not chosen:
+            raise DataError(
+                f'no scenes are left of {len(scenes)}',
+                where=self.data_root,
+                fix='Check split, include and exclude',
+            )
+        return chosen
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return a sample's record with what is known of every label."""
+        info = super().get_data_info(idx)
+        info['classes'] = len(self.metainfo['classes'])
+        info['palette'] = self.metainfo.get('palette')
+        info['label_void'] = self.void
+        return info
+
+
+def raster_shape(path: str | Path) -> tuple[int, int]:
+    """Return (H, W) of an image from its header."""
+    from rsmm.datasets.transforms.loading import opened
+
+    with opened(path, sidecars=False) as source:
+        return source.height, source.width

@@ -1,0 +1,328 @@
+"""Two images of one place: loading them on one grid, own photometry, swapping them in time."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from affine import Affine
+from mmcv.transforms import BaseTransform, Compose
+
+from rsmm.datasets.transforms.labels import IGNORE, read_change_mask
+from rsmm.datasets.transforms.loading import read_raster
+from rsmm.errors import ConfigError, DataError
+from rsmm.registry import TRANSFORMS
+from rsmm.sensors import canonical_band
+
+#: How much the sizes of two dates or of image and label may differ before it is an error.
+TOLERANCE = 0.03
+
+
+@TRANSFORMS.register_module()
+class LoadPair(BaseTransform):
+    """Load two dates of a place and the change between them on one grid.
+
+    A date is one file, or one file per band in several sizes (Sentinel-2's 10, 20 and 60 m), which
+    are brought to the finest grid bilinearly by their georeference, else by their extent.
+
+    Required Keys:
+
+    - date_files (list of two): a path, or a mapping of band name to path
+    - bands (tuple[str], optional): bands wanted, needed for one file per band
+    - label_path, label_encoding (optional): the change map
+    - window (optional): row, column, height, width; cut at the lower and right border
+    - resample (bool, optional): bring dates of slightly different size to one grid
+
+    Added Keys:
+
+    - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
+    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data
+    - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
+
+    Args:
+        scale: Transform applied once to each whole date, e.g. ``dict(type='ScaleQuantile',
+            out='uint8')``; statistics then are those of the scene and not of a tile.
+        threshold: Gray levels of the change map above it are change.
+        cache: Scenes kept in memory per process; tiles of one scene then read it once.
+
+    Raises:
+        DataError: The dates or the label differ in size or coordinate system, a date is nodata
+            throughout, or a file is broken.
+    """
+
+    def __init__(self, scale: Mapping | None = None, threshold: int = 127, cache: int = 32) -> None:
+        self.scale = None if scale is None else json.dumps(scale)
+        self.threshold = threshold
+        self._read = functools.lru_cache(maxsize=cache)(_read_scene)
+        self.cache = cache
+
+    def __getstate__(self) -> dict:
+        state = self.__dict__.copy()
+        del state['_read']
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._read = functools.lru_cache(maxsize=self.cache)(_read_scene)
+
+    def transform(self, results: dict) -> dict:
+        """Read the pair and the label that ``results`` names."""
+        files = tuple(
+            tuple(sorted(date.items())) if isinstance(date, Mapping) else str(date)
+            for date in results['date_files']
+        )
+        wanted = results.get('bands')
+        image, label, found = self._read(
+            files,
+            None if wanted is None else tuple(wanted),
+            results.get('label_path'),
+            results.get('label_encoding', 'auto'),
+            self.threshold,
+            self.scale,
+            bool(results.get('resample', False)),
+        )
+        results.update(found)
+        if results.get('window') is not None:
+            row, column, height, width = results['window']
+            part = slice(row, row + height), slice(column, column + width)
+            image, label = image[part], None if label is None else label[part]
+            if found['transform'] is not None:
+                shifted = Affine(*found['transform']) * Affine.translation(column, row)
+                results['transform'] = tuple(shifted)[:6]
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        if label is not None:
+            results['gt_seg_map'] = label
+            results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'LoadPair(scale={self.scale}, threshold={self.threshold})'
+
+
+def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
+    """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
+    label = None if label_path is None else read_change_mask(label_path, encoding, threshold)
+    dates, founds = zip(*(read_date(date, bands) for date in files), strict=True)
+    _check_places(founds)
+    shape = label.shape if label is not None and resample else dates[0].shape[:2]
+    grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
+    aligned, valid = [], np.ones(shape, bool)
+    step = None if scale is None else TRANSFORMS.build(json.loads(scale))
+    for image, found in zip(dates, founds, strict=True):
+        path = found['img_path']
+        image = _fit(image, found['transform'], shape, grid, resample, path)
+        nodata = found['nodata']
+        if nodata is not None:
+            empty = (image == nodata).all(axis=2)
+            if empty.all():
+                raise DataError(f'all values are nodata ({nodata:g})', where=path)
+            valid &= ~empty
+        if step is not None:
+            image = step({**found, 'img': image})['img']
+        aligned.append(image)
+    if label is not None:
+        if label.shape != shape:
+            larger = label.shape[0] > shape[0] or label.shape[1] > shape[1]
+            raise DataError(
+                f'the label has {label.shape[0]}x{label.shape[1]} pixels, '
+                f'{"more than" if larger else "unlike"} the image with {shape[0]}x{shape[1]}',
+                where=label_path,
+                fix='Use the label that belongs to these images',
+            )
+        label = np.where(valid, label, IGNORE).astype(np.uint8)
+    stack = np.stack(aligned, axis=2)
+    for array in (stack, label):
+        if array is not None:
+            array.flags.writeable = False
+    first = founds[0]
+    return (
+        stack,
+        label,
+        {
+            'img_path': first['img_path'],
+            'img_paths': tuple(found['img_path'] for found in founds),
+            'bands': first['bands'],
+            'crs': first['crs'],
+            'transform': first['transform'] if grid is not None else None,
+            'nodata': first['nodata'] if step is None else None,
+        },
+    )
+
+
+def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None):
+    """Read one date: a file, or (band, path) pairs of files in several sizes.
+
+    Returns:
+        The image (H, W, C) on the finest grid, and what :func:`read_raster` finds with
+        ``img_path``. 16-bit images without a declared nodata value have 0, as Sentinel-2 has.
+
+    Raises:
+        DataError: A wanted band has no file, or the files differ in coordinate system.
+    """
+    if isinstance(date, str):
+        image, found = read_raster(date)
+        if image.shape[2] == 4 and image.dtype == np.uint8:
+            image, found['bands'] = np.ascontiguousarray(image[..., :3]), ('R', 'G', 'B')
+        if bands is not None and len(bands) != image.shape[2]:
+            raise DataError(
+                f'expected {len(bands)} bands ({", ".join(bands)}), found {image.shape[2]}',
+                where=date,
+            )
+        return image, {**found, 'bands': bands or found['bands'], 'img_path': date}
+    paths = {canonical_band(band): path for band, path in date}
+    wanted = tuple(bands or paths)
+    missing = [band for band in wanted if band not in paths]
+    if missing:
+        raise DataError(
+            f'no file of band {", ".join(missing)}; there are {", ".join(paths)}',
+            where=Path(date[0][1]).parent,
+        )
+    planes = [read_raster(paths[band]) for band in wanted]
+    best = max(range(len(planes)), key=lambda k: planes[k][0].size)
+    reference, found = planes[best]
+    for (_, other), band in zip(planes, wanted, strict=True):
+        if other['crs'] != found['crs']:
+            raise DataError('has another coordinate system than its neighbours', where=paths[band])
+    shape = reference.shape[:2]
+    image = np.concatenate(
+        [regrid(plane, about['transform'], shape, found['transform']) for plane, about in planes],
+        axis=2,
+    )
+    nodata = found['nodata']
+    if nodata is None and image.dtype == np.uint16:
+        nodata = 0.0
+    about = {**found, 'bands': wanted, 'nodata': nodata, 'img_path': paths[wanted[best]]}
+    return image, about
+
+
+def regrid(
+    image: np.ndarray,
+    transform: Sequence[float] | None,
+    shape: tuple[int, int],
+    target: Sequence[float] | None,
+) -> np.ndarray:
+    """Bring an image (H, W, C) to another grid bilinearly; borders are repeated.
+
+    Args:
+        image: uint8, uint16, int16 or float32.
+        transform: Its affine, 6 numbers. Without one of the two the extents are taken as equal.
+        shape: (H', W') of the result.
+        target: Affine of the result.
+    """
+    height, width = image.shape[:2]
+    if transform is None or target is None:
+        matrix = Affine.scale(width / shape[1], height / shape[0])
+    else:
+        matrix = ~Affine(*transform) * Affine(*target)
+    # From corners to centres of pixels, as OpenCV counts.
+    matrix = Affine.translation(-0.5, -0.5) * matrix * Affine.translation(0.5, 0.5)
+    if image.shape[:2] == shape and matrix.almost_equals(Affine.identity(), precision=1e-3):
+        return image
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(image),
+        np.array(matrix[:6]).reshape(2, 3),
+        shape[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return moved.reshape(*shape, image.shape[2])
+
+
+def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray:
+    """Bring a date to the grid of the scene, or refuse."""
+    if image.shape[:2] == shape and (grid is None or transform is None or not resample):
+        return image
+    off = max(abs(a / b - 1) for a, b in zip(image.shape[:2], shape, strict=True))
+    if not resample or off > TOLERANCE:
+        raise DataError(
+            f'has {image.shape[0]}x{image.shape[1]} pixels, expected {shape[0]}x{shape[1]} as the '
+            f'{"label" if resample else "first date"}',
+            where=path,
+            fix='Bring both dates to one grid, e.g. with gdalwarp',
+        )
+    return regrid(image, transform, shape, grid)
+
+
+def _check_places(founds: Sequence[dict]) -> None:
+    first, second = founds
+    if first['crs'] != second['crs']:
+        raise DataError(
+            f'its coordinate system differs from that of {first["img_path"]}: '
+            f'{_short(second["crs"])} and {_short(first["crs"])}',
+            where=second['img_path'],
+            fix='Bring both dates to one grid, e.g. with gdalwarp',
+        )
+
+
+def _short(crs: str | None) -> str:
+    return 'none' if crs is None else crs.split('"')[1] if '"' in crs else crs[:40]
+
+
+@TRANSFORMS.register_module()
+class PerDate(BaseTransform):
+    """Run photometric transforms on each date by itself, with its own random numbers.
+
+    Required Keys: img (H, W, T, C)
+
+    Modified Keys: img, bands, nodata
+
+    Args:
+        transforms: Transforms of single images that keep their height and width.
+
+    Raises:
+        ConfigError: A transform changed the height or width.
+    """
+
+    def __init__(self, transforms: Sequence[dict]) -> None:
+        self.transforms = Compose(
+            [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms]
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Transform each (H, W, C)."""
+        image = results['img']
+        dates = [
+            self.transforms({**results, 'img': image[:, :, date].copy(), 'seg_fields': []})
+            for date in range(image.shape[2])
+        ]
+        if any(date['img'].shape[:2] != image.shape[:2] for date in dates):
+            raise ConfigError('a transform changed the size of a date', where='PerDate')
+        results['img'] = np.stack([date['img'] for date in dates], axis=2)
+        results['bands'], results['nodata'] = dates[0]['bands'], dates[0].get('nodata')
+        return results
+
+    def __repr__(self) -> str:
+        return f'PerDate({self.transforms})'
+
+
+@TRANSFORMS.register_module()
+class SwapDates(BaseTransform):
+    """Show the later date first: what changed stays what changed.
+
+    Required Keys: img (H, W, 2, C)
+
+    Modified Keys: img, img_paths and dates (where present)
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Swap."""
+        if np.random.rand() < self.prob:
+            results['img'] = results['img'][:, :, ::-1]
+            for key in ('img_paths', 'dates'):
+                if results.get(key) is not None:
+                    results[key] = tuple(results[key])[::-1]
+        return results
+
+    def __repr__(self) -> str:
+        return f'SwapDates(prob={self.prob})'
