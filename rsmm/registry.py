@@ -114,17 +114,18 @@ class Registry(MMEngineRegistry):
 
 
 def prepare_scope(scope: str) -> None:
-    """Get a sibling package ready before its registry is first used.
+    """Get a sibling package ready before its models are first imported.
 
-    mmdet needs ops that mmcv may lack; mmpretrain would import mmdet for one optional layer.
+    mmdet needs ops that mmcv may lack. mmpretrain and mmseg import mmdet, if it is installed, for
+    one optional layer each; they do without it here unless mmdet is already loaded.
     """
     if scope == 'mmdet':
         from rsmm.ops.mmcv_fallback import install
 
         install()
-    elif scope == 'mmpretrain' and 'mmpretrain.models' not in sys.modules:
+    elif scope in ('mmpretrain', 'mmseg') and f'{scope}.models' not in sys.modules:
         with _import_lock, _hidden('mmdet'):
-            importlib.import_module('mmpretrain.models')
+            importlib.import_module(f'{scope}.models')
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ def test_classifier_imports_neither_detection_nor_segmentation():
         'from rsmm.registry import MODELS\n'
         'MODELS.build(dict(type="mmpretrain.ResNet", depth=18))\n'
         'MODELS.build(dict(type="MultiSpectralPreprocessor"))\n'
+        'import rsmm.models.selfsup.simclr\n'
         'print(json.dumps([name for name in ("mmdet", "mmseg") if name in sys.modules]))'
     )
     assert found == []

@@ -1,18 +1,9 @@
-"""EuroSAT, 13 bands in digital numbers: 75 % train, 25 % validation, stratified by class."""
+"""EuroSAT, all 13 bands (L1C digital numbers, 0 is nodata); otherwise as the RGB chips."""
 
-data_root = 'data/eurosat'
-train_split = 'train'
-val_split = 'val'
-test_split = 'val'
-packed = None  # folder made by tools/dataset_converters/pack_dataset.py: reads that instead
-batch_size = 64
-num_workers = 2
+_base_ = './eurosat_rgb.py'
+bands = 'ms'  # or a list of names; then give the data_preprocessor the same list
 
-dataset_type = 'EuroSAT'
-bands = 'ms'
-
-data_preprocessor = dict(type='MultiSpectralPreprocessor', bands='eurosat', stats='eurosat')
-
+data_preprocessor = dict(bands='eurosat', stats='eurosat')
 train_pipeline = [
     dict(type='LoadRaster', nodata=0),
     dict(type='RandomDihedral'),
@@ -20,54 +11,6 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='LoadRaster', nodata=0), dict(type='PackRaster')]
 
-train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='EpochSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    drop_last=True,
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=train_split,
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='EpochSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=val_split,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-test_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='EpochSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=test_split,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-
-val_evaluator = dict(type='mmpretrain.Accuracy', topk=(1,))
-test_evaluator = val_evaluator
+train_dataloader = dict(dataset=dict(bands=bands, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(bands=bands, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(bands=bands, pipeline=test_pipeline))

@@ -7,8 +7,6 @@ test_split = 'val'
 packed = None  # folder made by tools/dataset_converters/pack_dataset.py: reads that instead
 batch_size = 64
 num_workers = 2
-
-dataset_type = 'EuroSAT'
 bands = 'rgb'
 
 data_preprocessor = dict(type='MultiSpectralPreprocessor', bands='eurosat-rgb', stats='eurosat-rgb')
@@ -20,53 +18,30 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='LoadRaster'), dict(type='PackRaster')]
 
-train_dataloader = dict(
+loader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    sampler=dict(type='EpochSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
+)
+chips = dict(type='EuroSAT', data_root=data_root, packed=packed, bands=bands)
+unseen = dict(**chips, pipeline=test_pipeline, test_mode=True)
+
+train_dataloader = dict(
+    **loader,
+    sampler=dict(type='EpochSampler', shuffle=True),
     drop_last=True,
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=train_split,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(**chips, split=train_split, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
+    **loader,
     sampler=dict(type='EpochSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=val_split,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(**unseen, split=val_split),
 )
 test_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
+    **loader,
     sampler=dict(type='EpochSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        packed=packed,
-        bands=bands,
-        split=test_split,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(**unseen, split=test_split),
 )
 
 val_evaluator = dict(type='mmpretrain.Accuracy', topk=(1,))

@@ -1,0 +1,19 @@
+# MoCo v2 on EuroSAT's RGB chips: 32-pixel crops, weak colour.
+_base_ = [
+    '../_base_/models/moco_resnet18.py',
+    '../_base_/datasets/eurosat_rgb.py',
+    '../_base_/schedules/ssl_sgd_cosine.py',
+    '../_base_/default_runtime.py',
+]
+
+view = [
+    dict(type='RandomResizedCrop', size=32, scale=(0.1, 1.0)),
+    dict(type='RandomDihedral'),
+    dict(type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02),
+]
+train_pipeline = [
+    dict(type='LoadRaster'),
+    dict(type='MultiView', num_views=2, transforms=view),
+    dict(type='PackRaster'),
+]
+train_dataloader = dict(batch_size=256, dataset=dict(pipeline=train_pipeline))
