@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type='SampleDates'),
     dict(type='LoadScenes', size=96),
     dict(type='QuantileStretch', quantiles='seco'),
-    dict(type='SeasonalViews', size=32, scale=(0.6, 1.0), aug=colour),
+    dict(type='SeasonalViews', size=32, scale=(0.9, 1.0), aug=colour),
     dict(type='PackRaster'),
 ]
 train_dataloader = dict(
@@ -25,6 +25,6 @@ train_dataloader = dict(
 )
 # 0.999 would leave the key encoder of so short a run where it started.
 model = dict(queue_len=512, momentum=0.98)
-optim_wrapper = dict(optimizer=dict(lr=0.1))
+optim_wrapper = dict(optimizer=dict(lr=0.05))
 param_scheduler = dict(milestones=[30, 40])
 train_cfg = dict(max_epochs=50)

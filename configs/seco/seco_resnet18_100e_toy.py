@@ -25,6 +25,6 @@ train_dataloader = dict(
 )
 # 0.999 would leave the key encoder of so short a run where it started.
 model = dict(queue_len=512, momentum=0.98)
-optim_wrapper = dict(optimizer=dict(lr=0.1))
+optim_wrapper = dict(optimizer=dict(lr=0.05))
 param_scheduler = dict(milestones=[60, 80])
 train_cfg = dict(max_epochs=100)

@@ -19,6 +19,7 @@ from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
+from rsmm.evaluation.functional.probes import alignment, uniformity
 from rsmm.registry import MODELS
 
 Embeddings = tuple[Tensor, ...]
@@ -88,6 +89,15 @@ def shuffled_forward(encode: Callable[[Tensor], Embeddings], x: Tensor, seed: in
     dealt = order.view(world_size, -1)[rank].to(x.device)
     back = order.argsort().to(x.device)
     return tuple(gather_rows(z)[back] for z in encode(rows[dealt]))
+
+
+def embedding_quality(q: Tensor, keys: Tensor) -> dict[str, Tensor]:
+    """Alignment and uniformity of a batch of queries and their keys, for the log.
+
+    Falling alignment at a uniformity that stays low is learning; both near 0 is collapse.
+    """
+    q, keys = q.detach().float(), keys.detach().float()
+    return {'alignment': alignment(q, keys), 'uniformity': uniformity(q)}
 
 
 class MomentumContrast(BaseSelfSupervisor):
@@ -205,6 +215,11 @@ class MomentumContrast(BaseSelfSupervisor):
                 fix="Match the pipeline's view transform to the method",
             )
         check_queue_length(self.queue_len, len(inputs[0]) * get_dist_info()[1])
+
+    def own_rows(self, keys: Tensor, rows: int) -> Tensor:
+        """Rows of this process in keys of all."""
+        offset = get_dist_info()[0] * rows
+        return keys[offset : offset + rows]
 
     def local_rows(self, keys: list[Embeddings], rows: int) -> tuple[list[Embeddings], int]:
         """Return the keys that act as in-batch negatives and the offset of the own rows in them."""

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from rsmm.models.losses.functional import seco_loss
-from rsmm.models.selfsup.contrastive_core import Embeddings, MomentumContrast
+from rsmm.models.selfsup.contrastive_core import (
+    Embeddings,
+    MomentumContrast,
+    embedding_quality,
+)
 from rsmm.registry import MODELS
 
 
@@ -68,7 +72,7 @@ class MoCo(MomentumContrast):
             data_samples: Meta information; only change-aware methods read it.
 
         Returns:
-            ``loss`` and, for the log, its part per sub-space.
+            ``loss`` and, for the log, its part per sub-space, alignment and uniformity.
         """
         self.check_batch(inputs, num_views=1 + self.num_spaces)
         q = self.encode(inputs[0])
@@ -77,7 +81,12 @@ class MoCo(MomentumContrast):
         out = self.contrast(q, keys, inputs, data_samples)
         self.enqueue([views[i] for i, views in enumerate(keys)])
         parts = {f'space{i}': part for i, part in enumerate(out['per_space'].detach())}
-        return {'loss': out['loss'], **(parts if self.num_spaces > 1 else {})}
+        own = self.own_rows(keys[0][0], len(q[0]))
+        return {
+            'loss': out['loss'],
+            **(parts if self.num_spaces > 1 else {}),
+            **embedding_quality(q[0], own),
+        }
 
     def contrast(
         self,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.dist import get_dist_info
 from torch import Tensor, nn
 
 from rsmm.models.losses.functional import saco_loss
-from rsmm.models.selfsup.contrastive_core import Embeddings, MomentumContrast
+from rsmm.models.selfsup.contrastive_core import (
+    Embeddings,
+    MomentumContrast,
+    embedding_quality,
+)
 from rsmm.ops.band_groups import (
     TEXTURE_GROUPS,
     TEXTURE_PREFIX,
@@ -169,11 +172,10 @@ class SACo(MomentumContrast):
         groups = self.encode_groups(inputs[0], self.backbone, self.neck)
         self.update_key_encoder()
         keys = self.encode_keys(inputs[1:])[0]
-        rows = len(inputs[0])
-        start = get_dist_info()[0] * rows
+        positives = [self.own_rows(key, len(inputs[0])) for key in keys]
         out = saco_loss(
             groups,
-            [key[start : start + rows] for key in keys],
+            positives,
             self.queues()[0],
             self.temperature,
             mode=self.group_loss,
@@ -181,4 +183,5 @@ class SACo(MomentumContrast):
         )
         self.enqueue([keys[0]])
         parts = {f'view{i}': part for i, part in enumerate(out['per_view'].detach())}
-        return {'loss': out['loss'], **parts, 'group': out['group'].detach()}
+        quality = embedding_quality(groups.mean(dim=0), positives[0])
+        return {'loss': out['loss'], **parts, 'group': out['group'].detach(), **quality}

@@ -169,10 +169,10 @@ def test_retrieval() -> None:
 
 
 def test_alignment_and_uniformity() -> None:
-    x = torch.randn(20, 8)
-    assert alignment(x, 3 * x) == pytest.approx(0, abs=1e-12)
-    assert alignment(x, -x) == pytest.approx(4)
-    assert uniformity(torch.ones(5, 8)) == pytest.approx(0)
+    x = torch.randn(20, 8, dtype=torch.float64)
+    assert float(alignment(x, 3 * x)) == pytest.approx(0, abs=1e-12)
+    assert float(alignment(x, -x)) == pytest.approx(4)
+    assert float(uniformity(torch.ones(5, 8))) == pytest.approx(0)
     square = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
     expected = np.log((4 * np.exp(-4) + 2 * np.exp(-8)) / 6)
-    assert uniformity(square) == pytest.approx(expected)
+    assert float(uniformity(square)) == pytest.approx(expected)

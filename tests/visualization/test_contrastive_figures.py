@@ -1,0 +1,56 @@
+"""Figures of the contrastive family are drawn from real objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rsmm.apis.contrastive_figures import draw_ratios
+from rsmm.errors import CheckpointError
+from rsmm.models.selfsup.saco import BandGrouper
+from rsmm.sensors import band_order
+from rsmm.visualization.contrastive import plot_groups, plot_neighbours, plot_ratios
+
+
+def is_picture(path: Path) -> bool:
+    """More than one colour, and not tiny."""
+    image = np.asarray(Image.open(path).convert('RGB'))
+    return min(image.shape[:2]) > 100 and len(np.unique(image.reshape(-1, 3), axis=0)) > 20
+
+
+def test_groups(tmp_path) -> None:
+    out = tmp_path / 'groups.png'
+    plot_groups(torch.rand(12, 32, 32), BandGrouper(band_order('seco'), texture=True), out)
+    assert is_picture(out)
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_ratios(tmp_path, known: bool) -> None:
+    rng = np.random.default_rng(0)
+    ratios = np.concatenate([rng.normal(1, 0.1, 80), rng.normal(3, 0.3, 20)])
+    plot_ratios(ratios, tmp_path / 'ratios.png', np.arange(100) >= 80 if known else None)
+    assert is_picture(tmp_path / 'ratios.png')
+
+
+def test_ratios_of_a_checkpoint(tmp_path) -> None:
+    state = {
+        'change_flags.ratio': torch.rand(20) + 1,
+        'change_flags.seen': torch.arange(20) < 18,
+    }
+    torch.save({'state_dict': state}, tmp_path / 'caco.pth')
+    draw_ratios(tmp_path / 'caco.pth', tmp_path / 'ratios.png')
+    assert is_picture(tmp_path / 'ratios.png')
+    torch.save({'state_dict': {}}, tmp_path / 'moco.pth')
+    with pytest.raises(CheckpointError, match='no change ratios'):
+        draw_ratios(tmp_path / 'moco.pth', tmp_path / 'x.png')
+
+
+def test_neighbours(tmp_path) -> None:
+    images = list(torch.rand(12, 3, 16, 16))
+    features = {'random': torch.randn(12, 4), 'pretrained': torch.randn(12, 4)}
+    plot_neighbours(images, features, tmp_path / 'near.png', queries=(0, 5), k=4)
+    assert is_picture(tmp_path / 'near.png')

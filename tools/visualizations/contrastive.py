@@ -1,0 +1,33 @@
+"""Figures of contrastive runs: python tools/visualizations/contrastive.py FIGURE ... --out PNG
+
+groups CONFIG --out PNG               band groups and LBP groups of a sample (SACo+)
+ratios CHECKPOINT --out PNG           CACo's change ratios and their mixture
+neighbours CONFIG CHECKPOINT --out PNG   nearest neighbours before and after pretraining
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rsmm.apis.cli import guarded
+from rsmm.apis.contrastive_figures import FIGURES
+
+
+def main() -> None:
+    """Parse arguments and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='figure', required=True)
+    for name, (_, sources) in FIGURES.items():
+        command = commands.add_parser(name)
+        for source in sources:
+            command.add_argument(source)
+        command.add_argument('--out', required=True, help='PNG to write')
+    args = vars(parser.parse_args())
+    draw, sources = FIGURES[args['figure']]
+    draw(*(args[source] for source in sources), args['out'])
+    print(args['out'])
+
+
+if __name__ == '__main__':
+    sys.exit(guarded(main))
