@@ -75,6 +75,39 @@ CLASSES: dict[str, tuple[str, ...]] = {
         'Inland waters',
         'Marine waters',
     ),
+    # Order of the ids of DOTA-v1.5; v1.0 lacks the last one (Xia et al., CVPR 2018).
+    'dota-v1.5': (
+        'plane',
+        'ship',
+        'storage-tank',
+        'baseball-diamond',
+        'tennis-court',
+        'basketball-court',
+        'ground-track-field',
+        'harbor',
+        'bridge',
+        'large-vehicle',
+        'small-vehicle',
+        'helicopter',
+        'roundabout',
+        'soccer-ball-field',
+        'swimming-pool',
+        'container-crane',
+    ),
+    # Ids 1..10 of the published files (Cheng et al., 2014), here from 0.
+    'nwpu-vhr10': (
+        'airplane',
+        'ship',
+        'storage_tank',
+        'baseball_diamond',
+        'tennis_court',
+        'basketball_court',
+        'ground_track_field',
+        'harbor',
+        'bridge',
+        'vehicle',
+    ),
+    'crime': ('low', 'high'),
     # Label = alphabetical order of the folders (Helber et al., 2019).
     'eurosat': (
         'AnnualCrop',
@@ -133,6 +166,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     'loveda': ('background', 'building', 'road', 'water', 'barren', 'forest', 'agriculture'),
 }
+CLASSES['dota-v1.0'] = CLASSES['dota-v1.5'][:15]
 
 #: Colours per dataset, in label order.
 PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {

@@ -17,16 +17,13 @@ def track(iterable: Iterable[Item], description: str, total: float | None = None
         description: What is being done, shown beside the bar.
         total: Number of items when ``iterable`` has no length.
     """
-    if int(os.environ.get('RANK', 0)) != 0:
-        yield from iterable
-        return
     with progress_bar() as bar:
         yield from bar.track(iterable, total=total, description=description)
 
 
 def progress_bar():
-    """Return a :class:`rich.progress.Progress` on stderr, in the one style."""
+    """Return a :class:`rich.progress.Progress` on stderr, in the one style, for rank 0 only."""
     from rich.console import Console
     from rich.progress import Progress
 
-    return Progress(console=Console(stderr=True))
+    return Progress(console=Console(stderr=True), disable=int(os.environ.get('RANK', 0)) != 0)

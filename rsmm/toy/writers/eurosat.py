@@ -29,6 +29,7 @@ from rsmm.toy.writers.common import (
     write_toy,
 )
 from rsmm.utils import track
+from rsmm.utils.progress import progress_bar
 
 CLASSES = (
     'AnnualCrop', 'Forest', 'HerbaceousVegetation', 'Highway', 'Industrial',
@@ -115,12 +116,15 @@ def choose_chips(world: World, per_class: int) -> list[Chip]:
     # A few chips of each class per site, so that a site is seen in all classes.
     per_site = max(3, per_class // 12)
     sites = shuffled(_SITE_COLUMNS * _SITE_ROWS, world.seed, 'eurosat', 'sites')
-    for site in track(sites, 'Surveying toy sites'):
-        open_classes = [label for label in CLASSES if len(found[label]) < per_class]
-        if not open_classes:
-            break
-        for label, chips in _site_chips(world, int(site), open_classes).items():
-            found[label] += chips[: min(per_site, per_class - len(found[label]))]
+    with progress_bar() as bar:
+        task = bar.add_task('Finding places', total=per_class * len(CLASSES))
+        for site in sites:
+            open_classes = [label for label in CLASSES if len(found[label]) < per_class]
+            if not open_classes:
+                break
+            for label, chips in _site_chips(world, int(site), open_classes).items():
+                found[label] += chips[: min(per_site, per_class - len(found[label]))]
+            bar.update(task, completed=sum(map(len, found.values())))
     short = [label for label in CLASSES if len(found[label]) < per_class]
     if short:
         raise DataError(

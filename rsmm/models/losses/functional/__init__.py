@@ -8,12 +8,16 @@ from rsmm.models.losses.functional.contrastive import (
     saco_loss,
     seco_loss,
 )
+from rsmm.models.losses.functional.swav import code_cross_entropy, sinkhorn, swav_loss
 
 __all__ = [
     'caco_loss',
     'change_ratio',
+    'code_cross_entropy',
     'info_nce',
     'saco_group_term',
     'saco_loss',
     'seco_loss',
+    'sinkhorn',
+    'swav_loss',
 ]

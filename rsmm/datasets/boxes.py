@@ -1,0 +1,377 @@
+"""Reading and checking box labels, and the base of the detection datasets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from rsmm.datasets.base import RSDataset
+from rsmm.datasets.splits import check_fractions, rank
+from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
+from rsmm.registry import DATASETS
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
+ON_BAD = ('error', 'skip')
+
+
+def instance(box: Sequence[float], label: int, difficult: bool = False) -> dict:
+    """One object in mmdet's form: ``bbox`` x1, y1, x2, y2 in pixels, class, ignored or not."""
+    return {
+        'bbox': [float(value) for value in box],
+        'bbox_label': int(label),
+        'ignore_flag': int(difficult),
+    }
+
+
+def class_index(name: str, classes: Sequence[str], where: str | Path) -> int:
+    """Position of a class name; spaces, underscores and hyphens are the same.
+
+    Raises:
+        DataError: There is no such class.
+    """
+    known = {_plain(entry): index for index, entry in enumerate(classes)}
+    if _plain(name) not in known:
+        raise DataError(
+            f'unknown class {name!r}.{did_you_mean(name, classes)}',
+            where=where,
+            fix=f'Known classes: {", ".join(classes)}',
+        )
+    return known[_plain(name)]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace('_', '-').replace(' ', '-')
+
+
+def clip_box(box: Sequence[float], shape: tuple[int, int] | None, where: str | Path) -> list[float]:
+    """Cut a box (x1, y1, x2, y2) to the image; parts outside are common at the edges of scenes.
+
+    Args:
+        box: In pixels.
+        shape: (H, W) of the image, None when it is not known.
+        where: File and line to name.
+
+    Raises:
+        DataError: It is not finite, has no area, or lies wholly outside.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    shown = f'box ({x1:g}, {y1:g}, {x2:g}, {y2:g})'
+    if not np.isfinite([x1, y1, x2, y2]).all() or x2 <= x1 or y2 <= y1:
+        raise DataError(f'{shown} has no area', where=where, fix=_BAD_FIX)
+    if shape is None:
+        return [x1, y1, x2, y2]
+    height, width = shape
+    clipped = [max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))]
+    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+        raise DataError(
+            f'{shown} lies outside the image of {width}x{height} pixels', where=where, fix=_BAD_FIX
+        )
+    return clipped
+
+
+_BAD_FIX = "Mend the label file, or leave such boxes out with on_bad='skip'"
+
+
+class BadBoxes:
+    """What to do with boxes that cannot be used: stop at the first, or leave them out and count.
+
+    Args:
+        on_bad: ``'error'`` or ``'skip'``.
+    """
+
+    def __init__(self, on_bad: str) -> None:
+        if on_bad not in ON_BAD:
+            raise ConfigError(f'on_bad={on_bad!r} is not one of {", ".join(ON_BAD)}')
+        self.on_bad = on_bad
+        self.skipped = 0
+        self.first: DataError | None = None
+
+    def clip(self, box: Sequence[float], shape, where: str | Path) -> list[float] | None:
+        """:func:`clip_box`, or None for a box to be left out."""
+        try:
+            return clip_box(box, shape, where)
+        except DataError as error:
+            if self.on_bad == 'error':
+                raise
+            self.skipped += 1
+            self.first = self.first or error
+            return None
+
+    def report(self, where: str | Path) -> None:
+        """Log how many boxes were left out."""
+        if self.skipped:
+            print_log(
+                f'{where}: left out {self.skipped} boxes, e.g. {self.first}',
+                logger='current',
+                level=30,
+            )
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Read (H, W) from the header of an image file.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: It is no image.
+    """
+    from rsmm.datasets.transforms.loading import _opened
+
+    with _opened(path, sidecars=False) as source:
+        return source.height, source.width
+
+
+def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """Match images and label files by stem.
+
+    Raises:
+        DataNotFoundError: One of the folders is absent.
+        DataError: An image without a label file, or a label file without an image.
+    """
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise DataNotFoundError('there is no such folder', where=folder)
+    pictures = {p.stem: p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES}
+    texts = {p.stem: p for p in labels.glob('*.txt')}
+    for kind, lone, where in (
+        ('images have no label file', sorted(set(pictures) - set(texts)), labels),
+        ('label files have no image', sorted(set(texts) - set(pictures)), images),
+    ):
+        if lone:
+            raise DataError(
+                f'{len(lone)} {kind}, e.g. {lone[0]}',
+                where=where,
+                fix='Complete the download; an image without objects has an empty label file',
+            )
+    return [(pictures[stem], texts[stem]) for stem in sorted(pictures)]
+
+
+def read_coco(
+    path: str | Path,
+    image_dir: str | Path,
+    classes: Sequence[str] | None = None,
+    on_bad: str = 'error',
+) -> tuple[list[dict], tuple[str, ...]]:
+    """Read a COCO detection file.
+
+    Args:
+        path: The JSON file.
+        image_dir: Folder that ``file_name`` is relative to.
+        classes: Class names in label order; by default those of the file by rising id.
+        on_bad: ``'error'`` or ``'skip'`` for boxes without area or outside the image.
+
+    Returns:
+        One dict per image (``img_path``, ``img_id``, ``height``, ``width``, ``instances``) by
+        rising id, and the class names.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: It is not COCO, ids are missing or double, or it refers to unknown ones.
+    """
+    table = _read_json(path)
+    names = {}
+    for number, entry in enumerate(table['categories']):
+        _require(entry, ('id', 'name'), path, f'categories[{number}]')
+        names[entry['id']] = entry['name']
+    if classes is None:
+        classes = tuple(names[key] for key in sorted(names))
+    to_label = {key: class_index(name, classes, path) for key, name in names.items()}
+    entries: dict[int, dict] = {}
+    for number, entry in enumerate(table['images']):
+        _require(entry, ('id', 'file_name', 'height', 'width'), path, f'images[{number}]')
+        if entry['id'] in entries:
+            raise DataError(f'image id {entry["id"]} stands there twice', where=path)
+        entries[entry['id']] = {
+            'img_path': str(Path(image_dir) / entry['file_name']),
+            'img_id': entry['id'],
+            'height': entry['height'],
+            'width': entry['width'],
+            'instances': [],
+        }
+    bad = BadBoxes(on_bad)
+    for number, entry in enumerate(table['annotations']):
+        where = f'{path}, annotations[{number}]'
+        _require(entry, ('image_id', 'category_id', 'bbox'), path, f'annotations[{number}]')
+        if entry['image_id'] not in entries:
+            raise DataError(f'image_id {entry["image_id"]} is not among the images', where=where)
+        if entry['category_id'] not in to_label:
+            raise DataError(f'category_id {entry["category_id"]} is not defined', where=where)
+        image = entries[entry['image_id']]
+        x, y, width, height = entry['bbox']
+        box = bad.clip((x, y, x + width, y + height), (image['height'], image['width']), where)
+        if box is not None:
+            label = to_label[entry['category_id']]
+            image['instances'].append(instance(box, label, bool(entry.get('iscrowd', 0))))
+    bad.report(path)
+    return [entries[key] for key in sorted(entries)], tuple(classes)
+
+
+def _read_json(path: str | Path) -> dict:
+    try:
+        table = json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise DataNotFoundError('there is no such file', where=path) from error
+    except ValueError as error:
+        raise DataError(f'is not JSON ({error})', where=path) from error
+    lists = ('images', 'annotations', 'categories')
+    if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
+        raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
+    return table
+
+
+def _require(entry: dict, keys: Sequence[str], path: str | Path, where: str) -> None:
+    absent = [key for key in keys if entry.get(key) is None]
+    if absent:
+        raise DataError(f'{where} has no {", ".join(absent)}', where=path, fix='Write it again')
+
+
+class BoxDataset(RSDataset):
+    """Base of the detection datasets: split, share of labels, filtering.
+
+    Subclasses implement :meth:`read`, which returns all images.
+
+    Args:
+        data_root: Folder in the published layout.
+        split: ``'train'``, ``'val'``, ``'test'`` or ``'all'``; drawn by a hash of the image names
+            unless the layout has its own splits.
+        fractions: Shares (train, val[, test]) of sum 1.
+        label_fraction: Share of the images of the split to keep, nested for one seed.
+        seed: Of both draws.
+        on_bad: ``'error'`` or ``'skip'`` for boxes without area or wholly outside the image.
+        **kwargs: Arguments of :class:`RSDataset`; ``filter_cfg=dict(filter_empty_gt=True,
+            min_size=N)`` drops images without objects or narrower than N pixels, unless testing.
+
+    Raises:
+        DataError: The data contradict themselves; the message names file and line.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str = 'all',
+        fractions: Sequence[float] = (0.8, 0.2),
+        label_fraction: float = 1.0,
+        seed: int = 0,
+        on_bad: str = 'error',
+        **kwargs,
+    ) -> None:
+        if split not in ('train', 'val', 'test', 'all'):
+            raise ConfigError(f'split={split!r} is not train, val, test or all', where='split')
+        if not 0 < label_fraction <= 1:
+            raise ConfigError(f'label_fraction={label_fraction} is not in (0, 1]')
+        self.split = split
+        self.fractions = tuple(fractions)
+        self.label_fraction = label_fraction
+        self.seed = seed
+        self.on_bad = on_bad
+        super().__init__(data_root=data_root, **kwargs)
+
+    def read(self) -> list[dict]:
+        """Return a dict per image, as :func:`read_coco` does."""
+        raise NotImplementedError
+
+    def select(self, entries: list[dict]) -> list[dict]:
+        """Keep the images of the split."""
+        if self.split == 'all':
+            return entries
+        position = check_fractions(self.fractions, self.split)
+        ranked = rank((entry['img_path'].rsplit('/', 1)[-1] for entry in entries), self.seed)
+        sizes = [round(share * len(ranked)) for share in self.fractions[1:]]
+        sizes = [len(ranked) - sum(sizes), *sizes]
+        start = sum(sizes[:position])
+        chosen = set(ranked[start : start + sizes[position]])
+        return [entry for entry in entries if entry['img_path'].rsplit('/', 1)[-1] in chosen]
+
+    def load_data_list(self) -> list[dict]:
+        """Read all images and keep those of the split and of the share of labels."""
+        entries = self.select(self.read())
+        if not entries:
+            raise self.not_found(f'holds no images of split {self.split!r}', self.data_root)
+        if self.label_fraction < 1:
+            names = rank((entry['img_path'] for entry in entries), self.seed, 'labels')
+            chosen = set(names[: max(1, round(self.label_fraction * len(names)))])
+            entries = [entry for entry in entries if entry['img_path'] in chosen]
+        if not any(entry['instances'] for entry in entries):
+            raise DataError(
+                f'none of {len(entries)} images has an object', where=self.data_root,
+                fix='Check that the label files belong to these images',
+            )  # fmt: skip
+        return entries
+
+    def filter_data(self) -> list[dict]:
+        """Drop images without objects or too small, as ``filter_cfg`` says."""
+        if self.test_mode or not self.filter_cfg:
+            return self.data_list
+        empty = self.filter_cfg.get('filter_empty_gt', False)
+        least = self.filter_cfg.get('min_size', 0)
+        return [
+            entry
+            for entry in self.data_list
+            if (entry['instances'] or not empty) and min(entry['height'], entry['width']) >= least
+        ]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of an image, for class-balanced sampling."""
+        return [item['bbox_label'] for item in self.get_data_info(idx)['instances']]
+
+    def count_objects(self) -> dict[str, int]:
+        """Objects per class name."""
+        counts = Counter(label for index in range(len(self)) for label in self.get_cat_ids(index))
+        return {name: counts[label] for label, name in enumerate(self.metainfo['classes'])}
+
+
+@DATASETS.register_module()
+class CocoBoxes(BoxDataset):
+    """Aerial images with boxes in a COCO file.
+
+    Args:
+        data_root: Folder.
+        ann_file: The JSON file, relative to it.
+        image_dir: Folder of the images, relative to it.
+        classes: Class names in label order; by default those of the file by rising id.
+        **kwargs: Arguments of :class:`BoxDataset`.
+    """
+
+    TOY_NAME = 'aerial'
+
+    def __init__(
+        self,
+        data_root: str = '',
+        ann_file: str = 'annotations.json',
+        image_dir: str = 'images',
+        classes: Sequence[str] | None = None,
+        **kwargs,
+    ) -> None:
+        self.ann_path = Path(data_root) / ann_file
+        self.image_dir = Path(data_root) / image_dir
+        self.classes = classes
+        super().__init__(data_root=data_root, **kwargs)
+
+    def read(self) -> list[dict]:
+        """Read the file and check that every image is there."""
+        entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
+        require_images(entries, self.ann_path)
+        self._metainfo['classes'] = classes
+        return entries
+
+
+def require_images(entries: Sequence[dict], where: str | Path) -> None:
+    """Raise :class:`DataNotFoundError` unless all images exist."""
+    folders: dict[Path, set[str]] = defaultdict(set)
+    for entry in entries:
+        path = Path(entry['img_path'])
+        folders[path.parent].add(path.name)
+    for folder, names in folders.items():
+        present = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        absent = sorted(names - present)
+        if absent:
+            raise DataNotFoundError(
+                f'{len(absent)} of {len(names)} labelled images are absent from {folder}, '
+                f'e.g. {absent[0]}',
+                where=where,
+                fix='Complete the download, or check image_dir',
+            )

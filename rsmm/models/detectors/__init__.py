@@ -1,0 +1,1 @@
+"""Detectors; mmdet is imported by the modules that need it, not by this package."""

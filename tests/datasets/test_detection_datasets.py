@@ -1,0 +1,219 @@
+"""Detection datasets: real samples, the published layouts, and labels that contradict themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rsmm.datasets.boxes import CocoBoxes, clip_box
+from rsmm.datasets.dota import DOTA
+from rsmm.datasets.nwpu import NWPUVHR10
+from rsmm.errors import ConfigError, DataError, DataNotFoundError
+
+
+def write_image(path: Path, height: int = 60, width: int = 80) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
+
+
+def write_dota(root: Path, text: str, name: str = 'P0001') -> Path:
+    write_image(root / 'images' / f'{name}.png')
+    path = root / 'labelTxt' / f'{name}.txt'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return root
+
+
+def boxes_of(dataset, index: int = 0) -> list[tuple]:
+    return [
+        (*item['bbox'], item['bbox_label'], item['ignore_flag'])
+        for item in dataset.get_data_info(index)['instances']
+    ]
+
+
+DOTA_TEXT = """imagesource:GoogleEarth
+gsd:0.146343590398
+10 5 20 5 20 15 8 15 plane 0
+30 30 40 32 38 42 28 40 storage tank 1
+-5 10 6 10 6 20 -5 20 small-vehicle 0
+"""
+
+
+def test_dota_lines(tmp_path: Path) -> None:
+    root = write_dota(tmp_path, DOTA_TEXT)
+    dataset = DOTA(str(root))
+    assert dataset.metainfo['classes'][-1] == 'container-crane'
+    assert boxes_of(dataset) == [
+        (8, 5, 20, 15, 0, 0),
+        (28, 30, 40, 42, 2, 1),
+        (0, 10, 6, 20, 10, 0),
+    ]
+    assert [b[-1] for b in boxes_of(DOTA(str(root), difficult='keep'))] == [0, 0, 0]
+    assert len(boxes_of(DOTA(str(root), difficult='drop'))) == 2
+    assert len(boxes_of(DOTA(str(root), min_size=8))) == 2
+    assert len(DOTA(str(root), version='v1.0').metainfo['classes']) == 15
+
+
+def test_dota_published_splits(tmp_path: Path) -> None:
+    write_dota(tmp_path / 'train', DOTA_TEXT, 'P1')
+    write_dota(tmp_path / 'val', DOTA_TEXT, 'P2')
+    found = [Path(DOTA(str(tmp_path), split=s)[0]['img_path']).stem for s in ('train', 'val')]
+    assert found == ['P1', 'P2']
+
+
+def test_dota_empty_label_file_is_an_image_without_objects(tmp_path: Path) -> None:
+    write_dota(tmp_path, '', 'P1')
+    with pytest.raises(DataError, match='none of 1 images has an object'):
+        DOTA(str(tmp_path))
+    write_dota(tmp_path, DOTA_TEXT, 'P2')
+    assert len(DOTA(str(tmp_path))) == 2
+    assert len(DOTA(str(tmp_path), filter_cfg=dict(filter_empty_gt=True))) == 1
+    assert len(DOTA(str(tmp_path), filter_cfg=dict(filter_empty_gt=True), test_mode=True)) == 2
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('10 5 20 5 20 15 8 15 plan 0', "line 1: unknown class 'plan'.*Did you mean 'plane'"),
+        ('10 5 20 5 20 five 8 15 plane 0', 'line 1: expected 8 numbers'),
+        ('10 5 20 5 20 15 8', 'line 1: expected 8 numbers and a class'),
+        ('10 5 10 5 10 15 10 15 plane 0', r'line 1: box \(10, 5, 10, 15\) has no area'),
+        ('90 5 99 5 99 15 90 15 plane 0', 'line 1: .*outside the image of 80x60'),
+    ],
+)
+def test_dota_bad_lines(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        DOTA(str(write_dota(tmp_path, line)))
+
+
+def test_bad_boxes_can_be_left_out(tmp_path: Path) -> None:
+    root = write_dota(tmp_path, DOTA_TEXT + '90 5 99 5 99 15 90 15 plane 0\n')
+    assert len(boxes_of(DOTA(str(root), on_bad='skip'))) == 3
+    with pytest.raises(ConfigError, match='on_bad'):
+        DOTA(str(root), on_bad='ignore')
+
+
+def test_lone_files(tmp_path: Path) -> None:
+    root = write_dota(tmp_path, DOTA_TEXT)
+    write_image(root / 'images' / 'P0002.png')
+    with pytest.raises(DataError, match='1 images have no label file, e.g. P0002'):
+        DOTA(str(root))
+    (root / 'images' / 'P0002.png').unlink()
+    (root / 'labelTxt' / 'P0003.txt').write_text('')
+    with pytest.raises(DataError, match='1 label files have no image, e.g. P0003'):
+        DOTA(str(root))
+
+
+def test_clip_box() -> None:
+    assert clip_box((-3, 2, 90, 70), (60, 80), 'x') == [0, 2, 80, 60]
+    assert clip_box((-3, 2, 90, 70), None, 'x') == [-3, 2, 90, 70]
+    for bad in ((5, 5, 5, 9), (9, 9, 5, 5), (float('nan'), 0, 5, 5), (80, 0, 90, 9)):
+        with pytest.raises(DataError, match='box'):
+            clip_box(bad, (60, 80), 'x')
+
+
+def test_nwpu_text_layout(tmp_path: Path) -> None:
+    write_image(tmp_path / 'positive image set' / '001.jpg')
+    text = tmp_path / 'ground truth' / '001.txt'
+    text.parent.mkdir()
+    text.write_text('(10,20),(30,40),1\r\n( 5, 6),(50,55),10 \n\n')
+    dataset = NWPUVHR10(str(tmp_path))
+    assert boxes_of(dataset) == [(10, 20, 30, 40, 0, 0), (5, 6, 50, 55, 9, 0)]
+    for line, message in (
+        ('(1,2),(3,4),11', 'unknown class 11'),
+        ('1,2,3,4,1', 'expected .x1,y1.'),
+        ('(1,2),(x,4),1', 'expected numbers'),
+    ):
+        text.write_text(line)
+        with pytest.raises(DataError, match=message):
+            NWPUVHR10(str(tmp_path))
+
+
+def coco(**changes) -> dict:
+    table = {
+        'images': [{'id': 3, 'file_name': 'a.png', 'height': 60, 'width': 80}],
+        'categories': [{'id': 7, 'name': 'car'}, {'id': 2, 'name': 'house'}],
+        'annotations': [{'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}],
+    }
+    return {**table, **changes}
+
+
+def write_coco(root: Path, table: dict) -> str:
+    write_image(root / 'images' / 'a.png')
+    (root / 'annotations.json').write_text(json.dumps(table))
+    return str(root)
+
+
+def test_coco(tmp_path: Path) -> None:
+    dataset = CocoBoxes(write_coco(tmp_path, coco()))
+    assert dataset.metainfo['classes'] == ('house', 'car')
+    assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
+    assert dataset.count_objects() == {'house': 0, 'car': 1}
+    chosen = CocoBoxes(str(tmp_path), classes=('car', 'house'))
+    assert boxes_of(chosen)[0][4] == 0
+
+
+ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'images': [{'file_name': 'a.png', 'height': 6, 'width': 8}]}, r'images\[0\] has no id'),
+        ({'annotations': [{'image_id': 3, 'bbox': [1, 1, 2, 2]}]}, 'has no category_id'),
+        ({'annotations': [{**ANNOTATION, 'image_id': 4}]}, 'image_id 4 is not among'),
+        ({'annotations': [{**ANNOTATION, 'category_id': 9}]}, 'category_id 9 is not defined'),
+        ({'annotations': [{**ANNOTATION, 'bbox': [4, 5, 0, 9]}]}, 'has no area'),
+        ({'annotations': [{**ANNOTATION, 'bbox': [99, 5, 5, 9]}]}, 'outside the image'),
+        ({'categories': None}, 'is not COCO'),
+        ({'images': coco()['images'] * 2}, 'stands there twice'),
+    ],
+)
+def test_coco_bad_input(tmp_path: Path, changes: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        CocoBoxes(write_coco(tmp_path, coco(**changes)))
+
+
+def test_coco_absent_files(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, coco())
+    (tmp_path / 'images' / 'a.png').rename(tmp_path / 'images' / 'b.png')
+    with pytest.raises(DataNotFoundError, match='1 of 1 labelled images are absent'):
+        CocoBoxes(root)
+    with pytest.raises(DataNotFoundError, match='make_toy_data.py aerial'):
+        CocoBoxes(str(tmp_path / 'nowhere'))
+    (tmp_path / 'annotations.json').write_text('{')
+    with pytest.raises(DataError, match='is not JSON'):
+        CocoBoxes(root)
+
+
+@pytest.mark.realdata
+def test_real_nwpu(real_data: Path) -> None:
+    root = str(real_data / 'nwpu_vhr10')
+    parts = {
+        split: NWPUVHR10(root, ann_file='instances_100.json', split=split)
+        for split in ('train', 'val', 'all')
+    }
+    assert [len(part) for part in parts.values()] == [80, 20, 100]
+    names = [
+        {d['img_path'] for d in (part[i] for i in range(len(part)))} for part in parts.values()
+    ]
+    assert not names[0] & names[1]
+    assert sum(parts['all'].count_objects().values()) == 502
+    tenth = NWPUVHR10(root, ann_file='instances_100.json', split='train', label_fraction=0.1)
+    assert len(tenth) == 8
+    assert {tenth[i]['img_path'] for i in range(8)} < names[0]
+
+
+@pytest.mark.realdata
+def test_real_dota(real_data: Path) -> None:
+    dataset = DOTA(str(real_data / 'dota_samples'))
+    assert len(dataset) == 4
+    lines = sum(
+        len(path.read_text().split('\n')) - path.read_text().endswith('\n')
+        for path in (real_data / 'dota_samples' / 'labelTxt').glob('*.txt')
+    )
+    assert sum(dataset.count_objects().values()) == lines
