@@ -12,7 +12,9 @@ from mmengine.logging import print_log
 
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.splits import check_fractions, rank
+from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
+from rsmm.geo.windows import Window
 from rsmm.registry import DATASETS
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
@@ -110,19 +112,6 @@ class BadBoxes:
                 logger='current',
                 level=30,
             )
-
-
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Read (H, W) from the header of an image file.
-
-    Raises:
-        DataNotFoundError: There is no such file.
-        DataError: It is no image.
-    """
-    from rsmm.datasets.transforms.loading import _opened
-
-    with _opened(path, sidecars=False) as source:
-        return source.height, source.width
 
 
 def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
@@ -242,6 +231,9 @@ class BoxDataset(RSDataset):
         label_fraction: Share of the images of the split to keep, nested for one seed.
         seed: Of both draws.
         on_bad: ``'error'`` or ``'skip'`` for boxes without area or wholly outside the image.
+        tile: Cut larger images into tiles of this side in pixels; None gives whole images.
+        stride: Distance of tiles, default the side; less for overlap.
+        min_visible: Objects of which a smaller share lies in a tile are ignored there.
         **kwargs: Arguments of :class:`RSDataset`; ``filter_cfg=dict(filter_empty_gt=True,
             min_size=N)`` drops images without objects or narrower than N pixels, unless testing.
 
@@ -257,6 +249,9 @@ class BoxDataset(RSDataset):
         label_fraction: float = 1.0,
         seed: int = 0,
         on_bad: str = 'error',
+        tile: int | None = None,
+        stride: int | None = None,
+        min_visible: float = 0.5,
         **kwargs,
     ) -> None:
         if split not in ('train', 'val', 'test', 'all'):
@@ -268,6 +263,7 @@ class BoxDataset(RSDataset):
         self.label_fraction = label_fraction
         self.seed = seed
         self.on_bad = on_bad
+        self.tile, self.stride, self.min_visible = tile, stride, min_visible
         super().__init__(data_root=data_root, **kwargs)
 
     def read(self) -> list[dict]:
@@ -300,7 +296,24 @@ class BoxDataset(RSDataset):
                 f'none of {len(entries)} images has an object', where=self.data_root,
                 fix='Check that the label files belong to these images',
             )  # fmt: skip
+        if self.tile is not None:
+            entries = [tile for entry in entries for tile in self._tiles(entry)]
+            for number, entry in enumerate(entries):
+                entry['img_id'] = number
         return entries
+
+    def _tiles(self, entry: dict) -> list[dict]:
+        shape = entry['height'], entry['width']
+        return [
+            {
+                **entry,
+                'window': tuple(window),
+                'height': window.height,
+                'width': window.width,
+                'instances': boxes_in_window(entry['instances'], window, self.min_visible),
+            }
+            for window in tile_windows(shape, self.tile, self.stride, border='shift')
+        ]
 
     def filter_data(self) -> list[dict]:
         """Drop images without objects or too small, as ``filter_cfg`` says."""
@@ -357,6 +370,36 @@ class CocoBoxes(BoxDataset):
         require_images(entries, self.ann_path)
         self._metainfo['classes'] = classes
         return entries
+
+
+def boxes_in_window(
+    instances: Sequence[dict], window: Window, min_visible: float = 0.5
+) -> list[dict]:
+    """Objects that reach into a window, cut to it and in its pixels.
+
+    Args:
+        instances: In mmdet's form, in pixels of the image.
+        window: Row, column, height and width.
+        min_visible: Objects with a smaller share of their area inside are marked as ignored.
+    """
+    found = []
+    for item in instances:
+        x1, y1, x2, y2 = item['bbox']
+        left, top = max(x1 - window.column, 0.0), max(y1 - window.row, 0.0)
+        right = min(x2 - window.column, float(window.width))
+        bottom = min(y2 - window.row, float(window.height))
+        if right <= left or bottom <= top:
+            continue
+        visible = (right - left) * (bottom - top) / ((x2 - x1) * (y2 - y1))
+        hidden = visible < min_visible
+        found.append(
+            {
+                **item,
+                'bbox': [left, top, right, bottom],
+                'ignore_flag': int(hidden or item['ignore_flag']),
+            }
+        )
+    return found
 
 
 def require_images(entries: Sequence[dict], where: str | Path) -> None:

@@ -9,11 +9,11 @@ from rsmm.datasets.boxes import (
     BadBoxes,
     BoxDataset,
     class_index,
-    image_size,
     instance,
     pair_with_labels,
 )
 from rsmm.datasets.classes import CLASSES
+from rsmm.datasets.maps import raster_shape
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 
@@ -75,7 +75,7 @@ class DOTA(BoxDataset):
         bad = BadBoxes(self.on_bad)
         entries = []
         for image, text in pair_with_labels(folder / 'images', folder / self.label_dir):
-            shape = image_size(image)
+            shape = raster_shape(image)
             found = read_label_txt(text, self.metainfo['classes'], shape, bad)
             entries.append(
                 {

@@ -8,13 +8,13 @@ from pathlib import Path
 from rsmm.datasets.boxes import (
     BadBoxes,
     BoxDataset,
-    image_size,
     instance,
     pair_with_labels,
     read_coco,
     require_images,
 )
 from rsmm.datasets.classes import CLASSES
+from rsmm.datasets.maps import raster_shape
 from rsmm.errors import DataError
 from rsmm.registry import DATASETS
 
@@ -53,7 +53,7 @@ class NWPUVHR10(BoxDataset):
         bad = BadBoxes(self.on_bad)
         entries = []
         for image, text in pair_with_labels(root / self.IMAGES, root / 'ground truth'):
-            shape = image_size(image)
+            shape = raster_shape(image)
             entries.append(
                 {
                     'img_path': str(image),

@@ -1,4 +1,4 @@
-"""Detection datasets: real samples, the published layouts, and labels that contradict themselves."""
+"""Detection datasets: real samples, published layouts, and labels that contradict themselves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ from rsmm.datasets.boxes import CocoBoxes, clip_box
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+
+
+def test_tiles_cover_the_image_and_cut_boxes(tmp_path: Path) -> None:
+    text = '70 5 90 5 90 25 70 25 plane 0\n78 40 90 40 90 50 78 50 ship 0\n'
+    write_dota(tmp_path, text)
+    write_image(tmp_path / 'images' / 'P0001.png', 100, 120)
+    dataset = DOTA(str(tmp_path), tile=80, stride=60, min_visible=0.4)
+    windows = [dataset.get_data_info(k)['window'] for k in range(len(dataset))]
+    assert windows == [(0, 0, 80, 80), (0, 40, 80, 80), (20, 0, 80, 80), (20, 40, 80, 80)]
+    assert boxes_of(dataset, 0) == [(70, 5, 80, 25, 0, 0), (78, 40, 80, 50, 1, 1)]
+    assert boxes_of(dataset, 1) == [(30, 5, 50, 25, 0, 0), (38, 40, 50, 50, 1, 0)]
+    assert boxes_of(dataset, 3) == [(30, 0, 50, 5, 0, 1), (38, 20, 50, 30, 1, 0)]
+    assert [dataset.get_data_info(k)['img_id'] for k in range(4)] == [0, 1, 2, 3]
 
 
 def write_image(path: Path, height: int = 60, width: int = 80) -> None:
