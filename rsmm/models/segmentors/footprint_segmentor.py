@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 
-from rsmm.registry import MODELS, SCOPE
-
-_PROBE = 64  # pixels; a multiple of every encoder's stride
+from rsmm.models.segmentors.encoders import feature_channels, pad_to_multiple, qualified
+from rsmm.registry import MODELS
 
 
 @MODELS.register_module()
@@ -25,7 +24,9 @@ class FootprintSegmentor(EncoderDecoder):
         bands: Bands of the input, needed to ask the backbone for its channels.
         scale: Enlarge images (bilinear) and targets (nearest) by this factor first; logits come
             back at the image's own size. 3 is the winners' variant for small buildings.
-        multiple: Inputs are padded by repeating the border to a multiple of this.
+        multiple: Inputs are padded by repeating the border to a multiple of this: twice the stride
+            of the deepest feature, because the decoder starts one pooling below it. 64 suits all
+            common encoders; VGG16 alone would do with 32.
         **kwargs: ``data_preprocessor, train_cfg, test_cfg, init_cfg`` of mmseg. With
             ``test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(512, 512))`` large images
             are tiled and overlapping logits averaged.
@@ -37,12 +38,12 @@ class FootprintSegmentor(EncoderDecoder):
         decode_head: dict,
         bands: int = 3,
         scale: int = 1,
-        multiple: int = 32,
+        multiple: int = 64,
         **kwargs,
     ) -> None:
         if decode_head.get('in_channels') == 'auto':
-            decode_head = {**decode_head, 'in_channels': _feature_channels(backbone, bands)}
-        super().__init__(_qualified(backbone), decode_head, **kwargs)
+            decode_head = {**decode_head, 'in_channels': feature_channels(backbone, bands)}
+        super().__init__(qualified(backbone), decode_head, **kwargs)
         self.scale = scale
         self.multiple = multiple
 
@@ -57,8 +58,7 @@ class FootprintSegmentor(EncoderDecoder):
         if self.scale != 1:
             images = F.interpolate(images, scale_factor=self.scale, mode='bilinear')
         height, width = images.shape[2:]
-        pad = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(images, pad, mode='replicate') if any(pad) else images
+        padded = pad_to_multiple(images, self.multiple)
         logits = self.decode_head(self.extract_feat(padded))
         if logits.shape[2:] != padded.shape[2:]:
             logits = F.interpolate(logits, padded.shape[2:], mode='bilinear')
@@ -91,20 +91,3 @@ class FootprintSegmentor(EncoderDecoder):
             sample.seg_logits = PixelData(data=logits)
             sample.pred_sem_seg = PixelData(data=(logits > 0).to(torch.uint8))
         return samples
-
-
-def _qualified(config: dict) -> dict:
-    """Name rsmm's scope, because mmseg builds backbones from its own registry."""
-    name = config['type']
-    plain = isinstance(name, str) and '.' not in name
-    return {**config, 'type': f'{SCOPE}.{name}'} if plain else config
-
-
-def _feature_channels(backbone: dict, bands: int) -> tuple[int, ...]:
-    """Ask a backbone for the channels of its features."""
-    # Built apart, without weights, so that the probe touches no statistics of the real one.
-    probe = MODELS.build({**backbone, 'init_cfg': None})
-    probe.eval()
-    with torch.no_grad():
-        features = probe(torch.zeros(1, bands, _PROBE, _PROBE))
-    return tuple(feature.shape[1] for feature in features)
