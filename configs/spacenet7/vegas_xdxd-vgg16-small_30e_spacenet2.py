@@ -1,0 +1,45 @@
+# SpaceNet 2 building tiles (0.3 m, 16 bit), one tile left out for the test: small and honest.
+_base_ = './baseline_fixed_xdxd-vgg16_300e_spacenet7.py'
+data_root = 'data/spacenet2_vegas'
+held_out = 'AOI_2_Vegas_img225'
+
+# Mean and standard deviation of four tiles, in digital numbers.
+data_preprocessor = dict(
+    type='MultiSpectralPreprocessor',
+    bands='rgb',
+    stats=None,
+    mean=(422.0, 576.0, 429.0),
+    std=(240.0, 250.0, 148.0),
+)
+model = dict(
+    backbone=dict(base_channels=16),
+    decode_head=dict(base_channels=16),
+    test_cfg=dict(crop_size=(650, 650), stride=(650, 650)),
+)
+load = [dict(type='LoadRaster'), dict(type='LoadFootprints'), dict(type='RasterizeFootprints')]
+train_pipeline = [
+    *load,
+    dict(type='RandomFlipRot90', flip_prob=0.5, rot_prob=0.5),
+    dict(type='CropFootprints', size=256),
+    dict(type='PackFootprints'),
+]
+test_pipeline = [*load, dict(type='PackFootprints', footprints=True)]
+tiles = dict(type='BuildingTiles', data_root=data_root, img_dir='3band')
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        _delete_=True,
+        type='RepeatDataset',
+        times=8,
+        dataset=dict(exclude=[held_out], pipeline=train_pipeline, **tiles),
+    ),
+)
+held = dict(_delete_=True, include=[held_out], pipeline=test_pipeline, test_mode=True, **tiles)
+val_dataloader = dict(batch_size=1, dataset=held)
+test_dataloader = dict(dataset=held)
+
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [dict(type='MultiStepLR', milestones=[20], gamma=0.1)]
+train_cfg = dict(max_epochs=30, val_interval=10)
+val_evaluator = dict(type='FootprintMetric', instances=True, min_area=30)
+test_evaluator = [dict(type='FootprintMetric', instances=True, min_area=30)]
