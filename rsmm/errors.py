@@ -28,7 +28,8 @@ class RsmmError(Exception):
         self.fix = fix
         message = what if self.where is None else f'{self.where}: {what}'
         if fix:
-            message = f'{message.rstrip(".")}. {fix}'
+            stop = '' if message.endswith('?') else '.'
+            message = f'{message.rstrip(".")}{stop} {fix}'
         super().__init__(message)
 
     def __str__(self) -> str:
