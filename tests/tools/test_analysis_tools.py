@@ -59,10 +59,8 @@ def _is_picture(path) -> bool:
 
 
 def test_confusion_matrix_and_page(run, dump, tmp_path):
-    result = run(
-        'confusion_matrix', dump, '--out', tmp_path / 'c.png', '--page', tmp_path / 'p.png'
-    )
-    assert result.returncode == 0, result.stderr
+    matrix, page = tmp_path / 'c.png', tmp_path / 'p.png'
+    assert run('confusion_matrix', dump, '--out', matrix, '--page', page)[0] == 0
     assert _is_picture(matrix)
     assert _is_picture(page)
 
