@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 
 from rsmm.apis.config import load_config
 from rsmm.engine.runner import Runner
-from rsmm.registry import MODELS
+from rsmm.registry import MODELS, TRANSFORMS
 from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -89,3 +89,43 @@ def test_published_settings() -> None:
     assert saco.model.texture is True
     script = load_config(CONFIGS / 'saco/saco-plus_reference_resnet18_10e_caco-10k.py')
     assert (script.model.queue_len, script.model.group_loss) == (384, 'reference')
+
+
+PROBES = {
+    'seco/resnet18_linear-100e_eurosat-rgb.py': (3, 1),
+    'saco/saco_resnet18_linear-20e_eurosat-ms.py': (13, 1),
+    'saco/saco-plus_resnet18_linear-100e_eurosat-ms.py': (13, 1),
+    'bigearthnet/resnet18_linear-100e_bigearthnet-rgb.py': (3, 3),
+    'bigearthnet/resnet18_finetune-100e_bigearthnet-rgb.py': (3, 3),
+}
+
+
+@pytest.mark.parametrize('name', PROBES)
+def test_probe_configs_learn_and_predict(name: str) -> None:
+    from mmpretrain.structures import DataSample
+
+    bands, labels = PROBES[name]
+    config = load_config(CONFIGS / name)
+    init_default_scope('rsmm')
+    settings = dict(config.model)
+    settings.setdefault('data_preprocessor', config.data_preprocessor)
+    model = MODELS.build(settings).train()
+    for step in config.train_dataloader.dataset.pipeline:
+        TRANSFORMS.build(step)
+    images = [torch.randint(0, 255, (bands, 64, 64)).float() / 255 for _ in range(2)]
+    samples = [DataSample().set_gt_label(list(range(labels))) for _ in images]
+    data = model.data_preprocessor({'inputs': images, 'data_samples': samples}, True)
+    losses = model(**data, mode='loss')
+    losses['loss'].backward()
+    trained = [key for key, p in model.named_parameters() if p.grad is not None]
+    assert all(key.startswith(('fc', 'head')) for key in trained) is ('finetune' not in name)
+    assert model.eval()(**data, mode='predict')[0].pred_score.shape in ((10,), (19,))
+
+
+def test_thirteen_band_moco_takes_a_step() -> None:
+    config = load_config(next(iter((CONFIGS / 'moco').glob('*_eurosat-ms.py'))))
+    init_default_scope('rsmm')
+    model = MODELS.build(config.model | {'queue_len': 8}).train()
+    views = [torch.randint(0, 4000, (4, 13, 32, 32)) for _ in range(2)]
+    data = model.data_preprocessor({'inputs': views}, True)
+    assert torch.isfinite(model.loss(data['inputs'])['loss'])
