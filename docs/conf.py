@@ -11,7 +11,8 @@ copyright = 'The rsmm contributors, Apache-2.0'
 release = runpy.run_path(str(ROOT / 'rsmm' / 'version.py'))['__version__']
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon']
-exclude_patterns = ['_build', 'figures/*.py']
+templates_path = ['_templates']
+exclude_patterns = ['_build', '_templates', 'figures']
 myst_heading_anchors = 3
 
 html_theme = 'furo'

@@ -10,17 +10,18 @@ import pytest
 from rsmm.toy import get_writer
 from tests.docs.blocks import REPO, Block, blocks_of, copy_tree, run_page
 
-DOCS = REPO / 'docs'
 #: Page to a command output and a file that following it must give.
 PAGES = {
-    'add_dataset.md': ('accuracy/top1: ', 'work_dirs/crop_tiles.json'),
-    'add_transform.md': ('NDVI', 'work_dirs/ndvi/epoch_1.pth'),
-    'add_metric.md': ('classification/kappa: ', 'work_dirs/resnet18_kappa_eurosat-rgb'),
-    'add_method.md': ('accuracy/top1: ', 'work_dirs/vicreg/epoch_1.pth'),
-    'run_experiment.md': ('accuracy/top1: ', 'work_dirs/first/predictions.json'),
-    'data.md': ('packed=data/packed/eurosat-small', 'data/packed/eurosat-small/pack.json'),
-    'checkpoints.md': ('sha256', 'work_dirs/published'),
-    'probes.md': ('accuracy/top1: ', 'work_dirs/finetune'),
+    'README.md': ('epoch', 'work_dirs/moco-v2_resnet18_20e_eurosat-4bands/epoch_1.pth'),
+    'docs/add_dataset.md': ('accuracy/top1: ', 'work_dirs/crop_tiles.json'),
+    'docs/add_transform.md': ('NDVI', 'work_dirs/ndvi/epoch_1.pth'),
+    'docs/add_metric.md': ('classification/kappa: ', 'work_dirs/resnet18_kappa_eurosat-rgb'),
+    'docs/add_method.md': ('accuracy/top1: ', 'work_dirs/vicreg/epoch_1.pth'),
+    'docs/run_experiment.md': ('accuracy/top1: ', 'work_dirs/first/predictions.json'),
+    'docs/data.md': ('packed=data/packed/eurosat-small', 'data/packed/eurosat-small/pack.json'),
+    'docs/checkpoints.md': ('sha256', 'work_dirs/published'),
+    'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
+    'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
 }
 
 
@@ -45,10 +46,10 @@ def tree(tmp_path, toy):
 @pytest.mark.parametrize('page', PAGES)
 def test_page_can_be_followed(page, tree):
     says, leaves = PAGES[page]
-    printed = run_page(DOCS / page, tree)
+    printed = run_page(REPO / page, tree)
     assert says in printed
     assert (tree / leaves).exists()
-    if page == 'add_dataset.md':
+    if page == 'docs/add_dataset.md':
         predictions = json.loads((tree / leaves).read_text())
         assert len(predictions) == 12
         right = sum(p['gt_label'] == p['pred_label'] for p in predictions)
