@@ -9,8 +9,13 @@ from rsmm.errors import ConfigError, did_you_mean
 
 #: Writers by dataset name, as ``module:function``; each takes ``out`` and keyword settings.
 WRITERS: dict[str, str] = {
+    'aerial': 'rsmm.toy.writers.aerial:write_aerial',
+    'urban-tiles': 'rsmm.toy.writers.aerial:write_urban_tiles',
     'caco': 'rsmm.toy.writers.caco:write_caco',
     'eurosat': 'rsmm.toy.writers.eurosat:write_eurosat',
+    'gid': 'rsmm.toy.writers.gid:write_gid',
+    'oscd': 'rsmm.toy.writers.oscd:write_oscd',
+    'pastis': 'rsmm.toy.writers.pastis:write_pastis',
     'seco': 'rsmm.toy.writers.seco:write_seco',
     'spacenet7': 'rsmm.toy.writers.spacenet7:write_spacenet7',
 }

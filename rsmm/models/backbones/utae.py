@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -120,7 +121,7 @@ class _Convs(nn.Sequential):
         stride: int = 1,
     ) -> None:
         layers: list[nn.Module] = []
-        for before, after in zip(channels[:-1], channels[1:], strict=True):
+        for before, after in pairwise(channels):
             norm = nn.BatchNorm2d(after) if groups is None else nn.GroupNorm(groups, after)
             conv = nn.Conv2d(before, after, kernel, stride, 1, padding_mode='reflect')
             layers += [conv, norm, nn.ReLU()]
@@ -191,8 +192,7 @@ class UTAE(BaseModule):
         super().__init__(init_cfg)
         self.stem = _Convs((in_channels, encoder[0], encoder[0]), groups)
         self.downs = nn.ModuleList(
-            _Down(before, after, groups)
-            for before, after in zip(encoder[:-1], encoder[1:], strict=True)
+            _Down(before, after, groups) for before, after in pairwise(encoder)
         )
         self.attention = LightTemporalAttention(
             encoder[-1], decoder[-1], heads, width, key_channels
