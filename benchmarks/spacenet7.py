@@ -3,7 +3,8 @@
     python benchmarks/spacenet7.py --label sn7_cube_label.gif --pred sn7_cube_pred.gif
 
 Prints wall and CPU seconds and the ratio of the wall time to the target of each step, so that a
-number below 1 is good. The best of ``--repeat`` runs counts; on a loaded machine trust the CPU time. ``--scene`` times inference of the XD_XD U-Net as well.
+number below 1 is good. The best of ``--repeat`` runs counts; on a loaded machine trust the CPU
+time. ``--scene`` times inference of the XD_XD U-Net as well.
 """
 
 from __future__ import annotations
