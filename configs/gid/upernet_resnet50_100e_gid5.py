@@ -1,0 +1,9 @@
+# mmseg's UPerNet head. For more bands: --cfg-options model.bands=N model.backbone.in_channels=N
+_base_ = './unet_resnet18_100e_gid5.py'
+
+model = dict(
+    backbone=dict(_delete_=True, type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3)),
+    decode_head=dict(
+        _delete_=True, type='mmseg.UPerHead', in_channels='auto', channels=256, num_classes=6
+    ),
+)

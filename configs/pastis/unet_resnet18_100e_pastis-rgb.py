@@ -1,0 +1,23 @@
+# U-Net on a frozen encoder and the three colour bands of the date nearest to the first of June: a
+# test for encoders of three bands. --cfg-options pretrained=CHECKPOINT
+_base_ = [
+    '../_base_/models/unet_resnet18.py',
+    '../_base_/datasets/pastis.py',
+    '../_base_/schedules/adam_dense.py',
+    '../_base_/default_runtime.py',
+]
+date = '2019-06-01'
+frozen = True
+steps = [
+    dict(type='LoadSeries', dates='single', date=date),
+    dict(type='NormalizeSeries'),
+    dict(type='LoadSeriesLabel'),
+]
+train_pipeline = [*steps, dict(type='RandomDihedral'), dict(type='PackMap')]
+test_pipeline = [*steps, dict(type='PackMap')]
+
+model = dict(frozen=frozen, decode_head=dict(num_classes=20))
+data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor')
+train_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=train_pipeline))
+val_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
+test_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))

@@ -1,0 +1,21 @@
+# U-Net on the date nearest to the first of June: what one image knows of crops.
+_base_ = [
+    '../_base_/models/unet_resnet18.py',
+    '../_base_/datasets/pastis.py',
+    '../_base_/schedules/adam_dense.py',
+    '../_base_/default_runtime.py',
+]
+date = '2019-06-01'
+steps = [
+    dict(type='LoadSeries', dates='single', date=date),
+    dict(type='NormalizeSeries'),
+    dict(type='LoadSeriesLabel'),
+]
+train_pipeline = [*steps, dict(type='RandomDihedral'), dict(type='PackMap')]
+test_pipeline = [*steps, dict(type='PackMap')]
+
+model = dict(bands=10, backbone=dict(in_channels=10), decode_head=dict(num_classes=20))
+data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor')
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
