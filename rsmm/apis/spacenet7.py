@@ -319,21 +319,9 @@ def load_predictor(
     cfg_options: Mapping[str, object] | None = None,
 ) -> Predict:
     """Build the model of a config with the weights of a checkpoint, ready for tiles."""
-    from mmengine.registry import init_default_scope
-    from mmengine.runner import load_state_dict
+    from rsmm.apis.scene import load_model
 
-    from rsmm.apis.config import load_config
-    from rsmm.apis.run import RANDOM
-    from rsmm.engine.checkpoint import load_checkpoint_file
-    from rsmm.registry import MODELS
-
-    settings = load_config(config, cfg_options)
-    init_default_scope(settings.get('default_scope', 'rsmm'))
-    model = MODELS.build({'data_preprocessor': settings.get('data_preprocessor'), **settings.model})
-    if checkpoint != RANDOM:
-        loaded = load_checkpoint_file(checkpoint)
-        load_state_dict(model, loaded.get('state_dict', loaded), strict=True)
-    return network_predictor(model.to(device))
+    return network_predictor(load_model(config, checkpoint, device, cfg_options))
 
 
 def _summarise(out: Path, cubes: Mapping[str, Sequence[Frame]], truth) -> dict:

@@ -59,7 +59,7 @@ def write_raster(
     }
     if min(planes.shape[1:]) >= 256:
         profile.update(tiled=True, blockxsize=256, blockysize=256)
-    with _complete(Path(path)) as temporary, warnings.catch_warnings():
+    with complete_file(Path(path)) as temporary, warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
         with rasterio.open(temporary, 'w', **profile) as target:
             target.write(planes)
@@ -103,7 +103,7 @@ def write_vector(
         geometries = to_map(geometries, transform)
     frame = geopandas.GeoDataFrame(dict(columns or {}), geometry=list(geometries), crs=crs)
     kinds = set(frame.geom_type) or {'Polygon'}
-    with _complete(path) as temporary, warnings.catch_warnings():
+    with complete_file(path) as temporary, warnings.catch_warnings():
         # Pixel coordinates have no coordinate system, and that is meant.
         warnings.filterwarnings('ignore', "'crs' was not provided")
         pyogrio.write_dataframe(
@@ -209,7 +209,7 @@ def read_mask_stack(path: str | Path) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _complete(path: Path) -> Iterator[Path]:
+def complete_file(path: Path) -> Iterator[Path]:
     """Give a temporary path with the same suffix, renamed to the final one on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:

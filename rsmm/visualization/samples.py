@@ -18,13 +18,18 @@ def draw_sample(image: Tensor, sample, metainfo: Mapping) -> Figure:
     """Draw an image with its truth and its prediction, green where they agree.
 
     Args:
-        image: Input of the model before normalisation, ``(C, H, W)``.
-        sample: Data sample with ``pred_label`` and, if known, ``gt_label``.
+        image: Input of the model before normalisation, ``(C, H, W)``; for maps also a pair or a
+            series, see :func:`rsmm.visualization.dense.draw_dense_sample`.
+        sample: Data sample with ``pred_label`` or ``pred_sem_seg`` and, if known, the truth.
         metainfo: Of the dataset: ``classes`` and ``bands``.
 
     Raises:
         ConfigError: The sample holds no prediction that can be drawn.
     """
+    if 'pred_sem_seg' in sample:
+        from rsmm.visualization.dense import draw_dense_sample
+
+        return draw_dense_sample(image, sample, metainfo)
     if 'pred_label' not in sample:
         raise ConfigError(
             f'samples with {", ".join(sample.keys())} cannot be drawn', where='VisualizationHook'

@@ -35,7 +35,22 @@ class VisualizationHook(Hook):
         inputs = data_batch['inputs']
         for position, sample in enumerate(outputs):
             if self.seen % self.interval == 0:
-                path = Path(sample.img_path)
-                figure = draw_sample(inputs[position], sample, meta)
-                figure.savefig(self.out_dir / f'{path.parent.name}_{path.stem}.png')
+                figure = draw_sample(_input_of(inputs, position, sample), sample, meta)
+                figure.savefig(self.out_dir / f'{_name_of(sample)}.png')
             self.seen += 1
+
+
+def _input_of(inputs, position: int, sample):
+    """Return what a sample was made from: an image, a series, or the views of a pair."""
+    views = isinstance(inputs, list | tuple) and inputs[0].ndim == 4 and 'days' not in sample
+    return [view[position] for view in inputs] if views else inputs[position]
+
+
+def _name_of(sample) -> str:
+    """Name a picture after the scene and the tile where there are such, else after the file."""
+    if 'name' not in sample:
+        path = Path(sample.img_path)
+        return f'{path.parent.name}_{path.stem}'
+    row, column = (sample.get('window') or (None, None))[:2]
+    place = '' if row is None else f'_{row}_{column}'
+    return sample.name.replace('/', '_') + place

@@ -1,0 +1,104 @@
+"""A dense model over whole scenes: class or change maps on the source's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
+
+
+def load_model(
+    config: str,
+    checkpoint: str,
+    device: str = 'cpu',
+    options: Mapping[str, object] | None = None,
+) -> nn.Module:
+    """Build the model of a config with the weights of a checkpoint, in evaluation mode.
+
+    Args:
+        config: Config file.
+        checkpoint: Weights, ``'random'`` for none.
+        device: ``'cpu'`` or ``'cuda'``.
+        options: Dotted config keys to override.
+    """
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import load_state_dict
+
+    from rsmm.apis.config import load_config
+    from rsmm.apis.run import RANDOM
+    from rsmm.engine.checkpoint import load_checkpoint_file
+    from rsmm.registry import MODELS
+
+    settings = load_config(config, options)
+    init_default_scope(settings.get('default_scope', 'rsmm'))
+    model = MODELS.build({'data_preprocessor': settings.get('data_preprocessor'), **settings.model})
+    if checkpoint != RANDOM:
+        loaded = load_checkpoint_file(checkpoint)
+        load_state_dict(model, loaded.get('state_dict', loaded), strict=True)
+    return model.to(device).eval()
+
+
+def tile_predictor(model: nn.Module):
+    """Wrap a dense model so that it maps tiles (N, h, w[, 2], C) to logits (N, h, w, K)."""
+
+    def predict(tiles: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            if tiles.ndim == 5:
+                dates = tiles.transpose(3, 0, 4, 1, 2)
+                inputs = [torch.from_numpy(np.ascontiguousarray(date)) for date in dates]
+            else:
+                inputs = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
+            data = model.data_preprocessor({'inputs': inputs}, training=False)
+            logits = model.logits(data['inputs'])
+        return logits.permute(0, 2, 3, 1).float().cpu().numpy()
+
+    return predict
+
+
+def predict_scene(
+    model: nn.Module,
+    images: Sequence[str | Path],
+    out: str | Path,
+    *,
+    bands: Sequence[str] | None = None,
+    tile: int = 512,
+    step: int = 448,
+    batch_size: int = 4,
+    merge: str = 'linear',
+) -> None:
+    """Predict a scene, or the change between two, and write the map as GeoTIFF.
+
+    The map is uint8 with the coordinate system and affine of the first image: classes, or 0 and 1
+    for change. The scene is never in memory as a whole. Values must be what the model was trained
+    on; a stretch by statistics of the scene has to be done before.
+
+    Args:
+        model: :class:`RasterSegmentor` or :class:`ChangeDetector`, on its device.
+        images: One image, or the earlier and the later one on the same grid.
+        out: GeoTIFF to write.
+        bands: Bands of the files in order, where they do not name them.
+        tile, step, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`.
+    """
+    read, shape, place = read_stacked(images, bands)
+    tile, step = (min(side, max(shape)) for side in (tile, step))
+    rows = stream_windows(
+        read,
+        shape,
+        tile_predictor(model),
+        tile=tile,
+        step=step,
+        batch_size=batch_size,
+        merge=merge,
+    )
+    labels = ((row, _labels(model, logits)) for row, logits in rows)
+    write_stream(out, labels, shape, dtype='uint8', **place)
+
+
+def _labels(model: nn.Module, logits: np.ndarray) -> np.ndarray:
+    scores = torch.from_numpy(np.ascontiguousarray(logits.transpose(2, 0, 1)))[None]
+    return model.decide(scores)[0].to(torch.uint8).numpy()

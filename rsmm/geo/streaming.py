@@ -1,0 +1,149 @@
+"""Predicting scenes of any size: tiles in, finished rows out, little in memory.
+
+Where :func:`rsmm.geo.windows.predict_windows` keeps sums for the whole raster, this keeps those of
+the rows that tiles still to come can touch. Memory grows with the width of the scene times the
+height of a tile, not with its area.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rsmm.geo.io import complete_file
+from rsmm.geo.rasterize import Transform, as_affine
+from rsmm.geo.windows import Window, blend_weights, sliding_windows
+
+
+def stream_windows(
+    read: Callable[[Window], np.ndarray],
+    shape: tuple[int, int],
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    tile: int = 512,
+    step: int = 512,
+    batch_size: int = 4,
+    merge: str = 'mean',
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Predict a raster tile by tile and yield its rows as soon as they are final.
+
+    Args:
+        read: Reads one window, (h, w, ...).
+        shape: (H, W) of the raster.
+        predict: Maps a batch of windows to values (N, h, w, K).
+        tile: Side of a tile in pixels.
+        step: Distance of neighbouring tiles; smaller than ``tile`` for overlap.
+        batch_size: Tiles per call of ``predict``.
+        merge: How overlapping tiles are combined, see :func:`rsmm.geo.windows.blend_weights`.
+
+    Yields:
+        First row and values (h, W, K) float32 of the next rows, top to bottom without gap.
+    """
+    windows = sliding_windows(shape, tile, step)
+    starts = sorted({window.row for window in windows})
+    done, total, weight = 0, None, None
+    for start, following in zip(starts, [*starts[1:], shape[0]], strict=True):
+        band = [window for window in windows if window.row == start]
+        weights = blend_weights((band[0].height, band[0].width), merge)[..., None]
+        for begin in range(0, len(band), batch_size):
+            batch = band[begin : begin + batch_size]
+            values = np.asarray(predict(np.stack([read(window) for window in batch])))
+            if total is None:
+                total = np.zeros((band[0].height, shape[1], values.shape[-1]), np.float32)
+                weight = np.zeros((*total.shape[:2], 1), np.float32)
+            for window, value in zip(batch, values, strict=True):
+                columns = slice(window.column, window.column + window.width)
+                total[:, columns] += value * weights
+                weight[:, columns] += weights
+        final = following - done
+        yield done, total[:final] / weight[:final]
+        # Rows that the next tiles touch move up.
+        for held in (total, weight):
+            held[: held.shape[0] - final] = held[final:].copy()
+            held[held.shape[0] - final :] = 0
+        done = following
+
+
+def write_stream(
+    path: str | Path,
+    rows: Iterator[tuple[int, np.ndarray]],
+    shape: tuple[int, int],
+    *,
+    dtype: str,
+    count: int = 1,
+    crs: str | None = None,
+    transform: Transform = None,
+    nodata: float | None = None,
+) -> None:
+    """Write rows (h, W) or (h, W, C) as they come to a GeoTIFF that appears once complete.
+
+    Args:
+        path: Target; folders are made.
+        rows: First row and values.
+        shape: (H, W) of the raster.
+        dtype: Of the values.
+        count: Number of bands C.
+        crs: WKT or ``'EPSG:3857'``.
+        transform: Affine from pixel to map coordinates.
+        nodata: Value that marks missing pixels.
+    """
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    profile = {
+        'driver': 'GTiff',
+        'dtype': dtype,
+        'count': count,
+        'height': shape[0],
+        'width': shape[1],
+        'nodata': nodata,
+        'compress': 'deflate',
+        'crs': crs,
+        'transform': as_affine(transform),
+        'BIGTIFF': 'IF_SAFER',
+    }
+    with complete_file(Path(path)) as temporary, warnings.catch_warnings():
+        warnings.simplefilter('ignore', NotGeoreferencedWarning)
+        with rasterio.open(temporary, 'w', **profile) as target:
+            for row, values in rows:
+                planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
+                target.write(planes, window=((row, row + values.shape[0]), (0, shape[1])))
+
+
+def read_stacked(paths: Sequence[str | Path], bands: Sequence[str] | None = None):
+    """Open rasters on one grid for reading the same window of each.
+
+    Args:
+        paths: One file per date.
+        bands: Bands wanted, by name; None for all.
+
+    Returns:
+        A function from window to (h, w, T, C), (h, w, C) for one path; (H, W); and a dict of
+        ``crs`` and ``transform``.
+
+    Raises:
+        DataError: The files differ in size or coordinate system.
+    """
+    from rsmm.datasets.maps import raster_shape
+    from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.errors import DataError
+
+    shapes = [raster_shape(path) for path in paths]
+    corner = (0, 0, 1, 1)
+    places = [read_raster(path, window=corner, sidecars=True)[1] for path in paths]
+    for path, shape, place in zip(paths, shapes, places, strict=True):
+        if shape != shapes[0] or place['crs'] != places[0]['crs']:
+            raise DataError(
+                f'differs in size or coordinate system from {paths[0]}: {shape} and {shapes[0]}',
+                where=path,
+                fix='Bring both dates to one grid, e.g. with gdalwarp',
+            )
+
+    def read(window: Window) -> np.ndarray:
+        dates = [read_raster(path, bands, window=window)[0] for path in paths]
+        return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
+
+    return read, shapes[0], {key: places[0][key] for key in ('crs', 'transform')}

@@ -1,0 +1,54 @@
+"""A class or change map of a scene of any size, as GeoTIFF on the grid of the input.
+
+Examples:
+    python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif
+    python tools/predict_scene.py CONFIG CKPT before.tif after.tif --out change.tif
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from rsmm.apis.cli import guarded
+from rsmm.apis.scene import load_model, predict_scene
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', help="weights, or 'random'")
+    parser.add_argument('images', nargs='+', help='one image, or the earlier and the later one')
+    parser.add_argument('--out', required=True, help='GeoTIFF to write')
+    parser.add_argument('--tile', type=int, default=512)
+    parser.add_argument('--step', type=int, default=448)
+    parser.add_argument('--batch-size', type=int, default=4)
+    parser.add_argument('--merge', choices=('mean', 'linear'), default='linear')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Predict and say where the map is."""
+    args = parse_args(argv)
+    model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
+    predict_scene(
+        model,
+        args.images,
+        args.out,
+        tile=args.tile,
+        step=args.step,
+        batch_size=args.batch_size,
+        merge=args.merge,
+    )
+    print(f'Written to {args.out}')
+
+
+if __name__ == '__main__':
+    sys.exit(guarded(main))
