@@ -98,8 +98,12 @@ def dense_month() -> None:
 
 def scene(size: int, width: int) -> None:
     """Area per minute, and the share of time that is not the network's."""
+    from mmengine.registry import init_default_scope
+
     from rsmm.geo.scene import network_predictor
     from rsmm.registry import MODELS
+
+    init_default_scope('rsmm')
 
     loss = {'type': 'FootprintLoss', 'terms': {'bce': 10.0, 'jaccard': 2.5}}
     model = MODELS.build(
