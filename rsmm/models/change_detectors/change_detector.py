@@ -18,13 +18,14 @@ class ChangeDetector(DenseModel):
     """Siamese encoder, fusion of the features level by level, decoder to one logit per pixel.
 
     Args:
+        bands: Bands of one image.
         fusion: ``'abs_diff'``, which does not care which image is first; ``'diff'`` (second minus
             first); ``'concat'``; ``'early'`` stacks the images' bands before the encoder, whose
             ``in_channels`` then is twice the bands.
         deepest: What the decoder gets on the deepest level: ``'fused'`` as on the others, or
             ``'second'``, the features of the second image alone, as the FC-Siam networks do.
         threshold: Probability above which a pixel is change.
-        **kwargs: ``backbone, decode_head, loss, bands, frozen, multiple, data_preprocessor`` of
+        **kwargs: ``backbone, decode_head, loss, frozen, multiple, data_preprocessor`` of
             :class:`rsmm.models.segmentors.dense.DenseModel`. Inputs are a list of two batches, as
             ``MultiSpectralPreprocessor`` makes them from pairs.
 
@@ -35,6 +36,7 @@ class ChangeDetector(DenseModel):
     def __init__(
         self,
         *args,
+        bands: int = 3,
         fusion: str = 'abs_diff',
         deepest: str = 'fused',
         threshold: float = 0.5,
@@ -50,9 +52,7 @@ class ChangeDetector(DenseModel):
         self.deepest = deepest
         # Compared with logits, so that no sigmoid has to be taken.
         self.cut = float(torch.logit(torch.tensor(threshold, dtype=torch.float64)))
-        if fusion == 'early' and kwargs.get('bands'):
-            kwargs['bands'] = 2 * kwargs['bands']
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, bands=bands * (1 + (fusion == 'early')), **kwargs)
 
     def fused_channels(self, channels: tuple[int, ...]) -> tuple[int, ...]:
         """Channels after fusion."""
