@@ -45,6 +45,9 @@ class DenseModel(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        if isinstance(data_preprocessor, dict):
+            # mmengine would look in the root registry when no default scope is set.
+            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
         if decode_head.get('in_channels') == 'auto':
             channels = self.fused_channels(feature_channels(backbone, bands))

@@ -8,11 +8,12 @@ import numpy as np
 
 from rsmm.datasets.classes import PALETTES
 from rsmm.datasets.transforms.labels import index_to_colours
+from rsmm.errors import DataError
 from rsmm.sensors import RGB_CAMERA
 from rsmm.toy.materials import Cover
 from rsmm.toy.world import World
-from rsmm.toy.writers.common import to_uint8, write_geotiff, write_toy
-from rsmm.toy.writers.scenes import choose_places
+from rsmm.toy.writers.common import random_numbers, to_uint8, write_geotiff, write_toy
+from rsmm.toy.writers.scenes import COUNTRY, Place, choose_places
 from rsmm.utils import track
 
 GSD = 4.0
@@ -55,7 +56,9 @@ def _fill(out: Path, seed: int, scenes: int, size: int) -> None:
     pixels = max(1, round(size * GSD / 10))
     for name in ('image_RGB', 'label_5classes'):
         (out / name).mkdir()
-    places = choose_places(world, scenes, pixels, 'gid', (2015, 2016))
+    shores = scenes // 3
+    places = choose_places(world, scenes - shores, pixels, 'gid', (2015, 2016))
+    places += _shores(world, shores, pixels)
     for number, place in enumerate(track(places, 'Toy GID')):
         day = f'2015-{4 + number % 6:02d}-02'
         window = (place.left, place.top, size, GSD, day)
@@ -65,3 +68,25 @@ def _fill(out: Path, seed: int, scenes: int, size: int) -> None:
         write_geotiff(out / 'image_RGB' / f'{stem}.tif', image, transform)
         label = index_to_colours(table[world.land_cover(*window)], PALETTES['gid5'])
         write_geotiff(out / 'label_5classes' / f'{stem}_label.tif', label, transform)
+
+
+def _shores(world: World, count: int, pixels: int) -> list[Place]:
+    """Places that are part water, which few towns have."""
+    west, south, east, north = COUNTRY
+    found: list[Place] = []
+    if count == 0:
+        return found
+    for u, v in random_numbers(400 * count, world.seed, 'gid', 'shores').reshape(-1, 2):
+        corner = (
+            float(round(west + u * (east - west), -1)),
+            float(round(south + v * (north - south), -1)),
+        )
+        cover = world.land_cover(*corner, max(1, pixels // 6), 60.0, '2015-06-01')
+        if 0.1 < np.isin(cover, _CLASSES[5]).mean() < 0.7:
+            found.append(Place(*corner, 0.0))
+        if len(found) == count:
+            return found
+    raise DataError(
+        f'found {len(found)} of {count} toy places of shores',
+        fix='Ask for fewer places or another seed',
+    )

@@ -27,8 +27,8 @@ def write_oscd(
 ) -> bool:
     """Write a toy OSCD in the published layout.
 
-    Change is ground that was built up between the dates. Crops, seasons and light differ too and
-    are no change, as in the original. Cities bear the published names, in their order.
+    Change is ground that was cleared or built up between the dates. Crops, seasons and light
+    differ too and are no change, as in the original. Cities bear the published names, in their order.
 
     Args:
         out: Folder to write.
@@ -100,14 +100,19 @@ def _write(path: Path, plane: np.ndarray, place: Place, gsd: float) -> None:
 
 def _write_label(folder: Path, world: World, place: Place, shape: tuple[int, int]) -> None:
     before, after = (
-        np.isin(world.land_cover(place.left, place.top, shape, GSD, day), _BUILT) for day in _DAYS
+        _development(world.land_cover(place.left, place.top, shape, GSD, day)) for day in _DAYS
     )
-    change = after & ~before
+    change = after > before
     (folder / 'cm').mkdir(parents=True)
     gray = np.where(change, 255, 0).astype(np.uint8)
     rgba = np.dstack([gray, gray, gray, np.full_like(gray, 255)])
     Image.fromarray(rgba).save(folder / 'cm' / 'cm.png')
     Image.fromarray((change + 1).astype(np.uint8)).save(folder / 'cm' / f'{folder.name}-cm.tif')
+
+
+def _development(cover: np.ndarray) -> np.ndarray:
+    """Return 0 for open land, 1 for bare ground (building sites, beaches) and 2 for built."""
+    return np.where(np.isin(cover, _BUILT), 2, cover == Cover.BARE)
 
 
 def _write_outline(path: Path, place: Place, shape: tuple[int, int]) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.datasets.pastis import BACKGROUND, REFERENCE, VOID
+from rsmm.errors import DataError
 from rsmm.sensors import band_order
 from rsmm.toy.materials import Cover, Crop
 from rsmm.toy.noise import draw
 from rsmm.toy.world import World
 from rsmm.toy.writers.common import random_numbers, write_toy
+from rsmm.toy.writers.scenes import COUNTRY
 from rsmm.utils import atomic_write, track
 
 GSD = 10.0
@@ -28,7 +30,6 @@ _LABEL_DAY = '2019-06-01'
 _DAYS = 420  # from the reference day to the last possible image
 _CLOUDS = 0.15
 _UNKNOWN = 0.05  # share of parcels without a known crop
-_COUNTRY = (220_000.0, 4_480_000.0, 720_000.0, 5_450_000.0)
 
 
 def write_pastis(
@@ -96,7 +97,7 @@ def _fill(out: Path, seed: int, patches: int, dates: int, size: int) -> None:
 
 def _farmland(world: World, count: int, size: int) -> list[tuple[float, float]]:
     """Corners of places of which at least six tenths are fields."""
-    left, bottom, right, top = _COUNTRY
+    left, bottom, right, top = COUNTRY
     places: list[tuple[float, float]] = []
     for u, v in random_numbers(400 * count, world.seed, 'pastis', 'places').reshape(-1, 2):
         corner = (
@@ -107,8 +108,11 @@ def _farmland(world: World, count: int, size: int) -> list[tuple[float, float]]:
         if np.isin(cover, (Cover.ANNUAL, Cover.PERMANENT, Cover.PASTURE)).mean() > 0.6:
             places.append(corner)
         if len(places) == count:
-            break
-    return places
+            return places
+    raise DataError(
+        f'found {len(places)} of {count} toy places of farmland',
+        fix='Ask for fewer places or another seed',
+    )
 
 
 def _label(world: World, left: float, top: float, size: int) -> np.ndarray:

@@ -22,7 +22,8 @@ GSD = 10.0
 BANDS = band_order('seco')
 #: 44 pixels of 60 m; 132 of 20 m; 264 of 10 m.
 SIZE = 264
-_COUNTRY = (220_000.0, 4_480_000.0, 720_000.0, 5_450_000.0)
+#: Left, bottom, right and top of the toy country in metres.
+COUNTRY = (220_000.0, 4_480_000.0, 720_000.0, 5_450_000.0)
 _BUILT = (Cover.STREET, Cover.BUILDING, Cover.GARDEN, Cover.YARD)
 _SURVEY_GSD = 60.0
 
@@ -84,7 +85,7 @@ def choose_places(
 
 def _candidates(world: World, most: int, extent: float, name: str):
     """Corners, half of them near the rim of a town, where towns grow."""
-    left, bottom, right, top = _COUNTRY
+    left, bottom, right, top = COUNTRY
     numbers = random_numbers(4 * most, world.seed, name, 'places').reshape(-1, 4)
     for u, v, angle, kind in numbers:
         x, y = left + u * (right - left), bottom + v * (top - bottom)
