@@ -1,7 +1,6 @@
 """GID-5 in colour, tiles of 256 pixels; class 0 (not labelled) does not count."""
 
 data_root = 'data/gid5'
-num_classes = 6
 tile = 256
 batch_size = 8
 num_workers = 2
@@ -27,7 +26,7 @@ test_pipeline = [
 scenes = dict(
     type=dataset_type,
     data_root=data_root,
-    num_classes=num_classes - 1,
+    num_classes=5,
     tile=tile,
     fractions=fractions,
 )

@@ -28,7 +28,8 @@ def write_oscd(
     """Write a toy OSCD in the published layout.
 
     Change is ground that was cleared or built up between the dates. Crops, seasons and light
-    differ too and are no change, as in the original. Cities bear the published names, in their order.
+    differ too and are no change, as in the original. Cities bear the published names, in their
+    order.
 
     Args:
         out: Folder to write.
