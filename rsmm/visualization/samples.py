@@ -10,8 +10,7 @@ from torch import Tensor
 from rsmm.errors import ConfigError
 from rsmm.visualization.browse import bands_of
 from rsmm.visualization.composite import composite
-
-RIGHT, WRONG = '#1a7f37', '#cf222e'
+from rsmm.visualization.style import RIGHT, WRONG
 
 
 def draw_sample(image: Tensor, sample, metainfo: Mapping) -> Figure:
