@@ -1,0 +1,208 @@
+"""Detection on scenes of any size, and its results as COCO, GeoJSON or GeoPackage and pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torchvision.ops import batched_nms
+
+from rsmm.datasets.tiling import tile_windows
+from rsmm.errors import ConfigError
+from rsmm.geo.windows import Window
+from rsmm.utils import atomic_write, track
+
+
+class Detections(NamedTuple):
+    """Objects found in one image.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32, x1, y1, x2, y2 in pixels of the image.
+        scores: ``(N,)`` float32, falling.
+        labels: ``(N,)`` int64.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+#: Maps a list of images (H, W, C) to detections in their pixels.
+Predictor = Callable[[list[np.ndarray]], list[Detections]]
+
+
+def model_predictor(model: torch.nn.Module) -> Predictor:
+    """Wrap a detector of mmdet's form as a function of images in their stored dtype."""
+    from rsmm.datasets.transforms.formatting import to_chw
+    from rsmm.ops.mmcv_fallback import install
+
+    install()
+    from mmdet.structures import DetDataSample
+
+    @torch.no_grad()
+    def predict(images: list[np.ndarray]) -> list[Detections]:
+        samples = []
+        for image in images:
+            shape = image.shape[:2]
+            meta = dict(img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0), img_id=0)
+            samples.append(DetDataSample(metainfo=meta))
+        batch = dict(inputs=[to_chw(image) for image in images], data_samples=samples)
+        found = [sample.pred_instances.cpu() for sample in model.eval().test_step(batch)]
+        return [
+            Detections(f.bboxes.float().numpy(), f.scores.float().numpy(), f.labels.numpy())
+            for f in found
+        ]
+
+    return predict
+
+
+def detect_scene(
+    read: np.ndarray | Callable[[Window], np.ndarray],
+    shape: tuple[int, int],
+    predict: Predictor,
+    *,
+    tile: int = 1024,
+    stride: int = 824,
+    batch_size: int = 1,
+    score_threshold: float = 0.3,
+    iou_threshold: float = 0.5,
+) -> Detections:
+    """Detect tile by tile and merge.
+
+    Args:
+        read: The scene ``(H, W, C)``, or a function that reads one window of it, so that scenes
+            larger than memory work.
+        shape: (H, W) of the scene.
+        predict: See :data:`Predictor`.
+        tile: Side of the tiles in pixels.
+        stride: Distance of tiles; the overlap should exceed the largest object.
+        batch_size: Tiles per call.
+        score_threshold: Least score kept.
+        iou_threshold: See :func:`merge_detections`.
+
+    Raises:
+        ConfigError: A stride of more than a tile.
+    """
+    reader = read if callable(read) else (lambda window: read[window.slices])
+    windows = tile_windows(shape, tile, stride, border='shift')
+    parts: list[Detections] = []
+    for start in track(range(0, len(windows), batch_size), 'Detecting'):
+        some = windows[start : start + batch_size]
+        results = predict([reader(window) for window in some])
+        for window, found in zip(some, results, strict=True):
+            kept = found.scores >= score_threshold
+            offset = np.array([window.column, window.row] * 2, np.float32)
+            parts.append(
+                Detections(found.boxes[kept] + offset, found.scores[kept], found.labels[kept])
+            )
+    return merge_detections(parts, iou_threshold)
+
+
+def merge_detections(parts: Sequence[Detections], iou_threshold: float = 0.5) -> Detections:
+    """Join the detections of overlapping tiles: of boxes of one class the best survives.
+
+    Args:
+        parts: Detections in pixels of the scene.
+        iou_threshold: Boxes of the same class that overlap a better one by more are dropped.
+
+    Raises:
+        ConfigError: The threshold is not in [0, 1].
+    """
+    if not 0 <= iou_threshold <= 1:
+        raise ConfigError(f'iou_threshold={iou_threshold} is not in [0, 1]')
+    if not parts:
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
+    boxes, scores, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    kept = batched_nms(
+        torch.as_tensor(boxes).float(),
+        torch.as_tensor(scores).float(),
+        torch.as_tensor(labels),
+        iou_threshold,
+    ).numpy()
+    return Detections(boxes[kept], scores[kept], labels[kept])
+
+
+def write_coco_results(
+    path: str | Path, found: Sequence[Detections], classes: Sequence[str], names: Sequence[str]
+) -> None:
+    """Write detections as a COCO file with images, categories and annotations with scores.
+
+    Args:
+        path: File to write.
+        found: Detections per image.
+        classes: Class names in label order; their ids count from 1.
+        names: File name per image.
+    """
+    annotations = []
+    for image, detections in enumerate(found, start=1):
+        for (x1, y1, x2, y2), score, label in zip(
+            *(column.tolist() for column in detections), strict=True
+        ):
+            annotations.append(
+                {
+                    'id': len(annotations) + 1,
+                    'image_id': image,
+                    'category_id': label + 1,
+                    'bbox': [x1, y1, x2 - x1, y2 - y1],
+                    'area': (x2 - x1) * (y2 - y1),
+                    'iscrowd': 0,
+                    'score': score,
+                }
+            )
+    table = {
+        'images': [{'id': k, 'file_name': name} for k, name in enumerate(names, start=1)],
+        'categories': [{'id': k, 'name': name} for k, name in enumerate(classes, start=1)],
+        'annotations': annotations,
+    }
+    with atomic_write(path, 'w', encoding='utf-8') as file:
+        json.dump(table, file, indent=1)
+
+
+def write_boxes(
+    path: str | Path,
+    found: Detections,
+    classes: Sequence[str],
+    *,
+    crs: str | None = None,
+    transform: Sequence[float] | None = None,
+) -> None:
+    """Write the boxes of a scene as GeoJSON or GeoPackage with the columns class and score.
+
+    Args:
+        path: ``.geojson`` or ``.gpkg``.
+        found: Detections.
+        classes: Class names in label order.
+        crs: Coordinate system of the scene; None leaves pixels.
+        transform: Six affine numbers of the scene.
+    """
+    import shapely
+
+    from rsmm.geo.io import write_vector
+
+    columns = {
+        'class': [classes[label] for label in found.labels.tolist()],
+        'score': np.round(found.scores.astype(float), 4).tolist(),
+    }
+    write_vector(path, shapely.box(*found.boxes.T), columns, crs=crs, transform=transform)
+
+
+def draw_detections(
+    image: np.ndarray, found: Detections, classes: Sequence[str], width: int = 2
+) -> np.ndarray:
+    """Return a copy of an RGB image ``(H, W, 3)`` uint8 with boxes, class names and scores."""
+    import cv2
+
+    canvas = np.ascontiguousarray(image).copy()
+    for box, score, label in zip(*found, strict=True):
+        # Hues far apart for neighbouring labels.
+        hue = np.uint8([[[int(label) * 110 % 180, 220, 255]]])
+        colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+        x1, y1, x2, y2 = (round(float(value)) for value in box)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, width)
+        text = f'{classes[int(label)]} {score:.2f}'
+        cv2.putText(canvas, text, (x1, max(y1 - 3, 9)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1)
+    return canvas

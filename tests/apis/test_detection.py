@@ -1,0 +1,109 @@
+"""Detection on large scenes: tiles merged without doubles, results on the map."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.measure import label as components
+from skimage.measure import regionprops
+
+from rsmm.apis.detection import (
+    Detections,
+    detect_scene,
+    draw_detections,
+    merge_detections,
+    write_boxes,
+    write_coco_results,
+)
+from rsmm.errors import ConfigError
+from rsmm.geo.io import read_vector
+
+
+def find_blobs(images: list[np.ndarray]) -> list[Detections]:
+    """A perfect detector of bright blobs; those cut by the border of a tile score less."""
+    found = []
+    for image in images:
+        boxes, scores, labels = [], [], []
+        for region in regionprops(components(image[..., 0] > 100)):
+            y1, x1, y2, x2 = region.bbox
+            cut = min(x1, y1) == 0 or x2 == image.shape[1] or y2 == image.shape[0]
+            boxes.append((x1, y1, x2, y2))
+            scores.append(0.4 if cut else 0.9)
+            labels.append(int(image[y1, x1, 0] > 200))
+        found.append(
+            Detections(
+                np.array(boxes, np.float32).reshape(-1, 4),
+                np.array(scores, np.float32),
+                np.array(labels, int),
+            )
+        )
+    return found
+
+
+def scene() -> tuple[np.ndarray, set[tuple]]:
+    image = np.zeros((230, 300, 3), np.uint8)
+    truth = set()
+    for index, (x, y) in enumerate([(10, 10), (90, 95), (150, 100), (250, 190), (95, 20)]):
+        image[y : y + 20, x : x + 16] = 255 if index % 2 else 150
+        truth.add((x, y, x + 16, y + 20, index % 2))
+    return image, truth
+
+
+@pytest.mark.parametrize('batch_size', [1, 4])
+def test_tiles_give_what_the_whole_scene_gives(batch_size: int) -> None:
+    image, truth = scene()
+    found = detect_scene(
+        image, image.shape[:2], find_blobs, tile=100, stride=60, batch_size=batch_size,
+        score_threshold=0.5,
+    )  # fmt: skip
+    boxes = [(*b, label) for b, label in zip(found.boxes.tolist(), found.labels, strict=True)]
+    assert sorted(boxes) == sorted(truth)
+
+
+def test_reads_windows_on_demand() -> None:
+    image, truth = scene()
+    shapes = []
+
+    def read(window):
+        shapes.append(window[2:])
+        return image[window.slices]
+
+    found = detect_scene(read, (230, 300), find_blobs, tile=100, stride=60, score_threshold=0.5)
+    assert len(found.boxes) == len(truth)
+    assert set(shapes) == {(100, 100)}
+
+
+def test_merging_is_per_class() -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [0, 0, 10, 10]], np.float32)
+    part = Detections(boxes, np.array([0.8, 0.9, 0.7], np.float32), np.array([0, 0, 1]))
+    merged = merge_detections([part])
+    assert merged.scores.tolist() == pytest.approx([0.9, 0.7])
+    assert merged.labels.tolist() == [0, 1]
+    assert len(merge_detections([]).boxes) == 0
+    with pytest.raises(ConfigError, match='iou_threshold'):
+        merge_detections([part], 1.5)
+
+
+def test_results_on_the_map(tmp_path: Path) -> None:
+    image, _ = scene()
+    found = find_blobs([image])[0]
+    place = (0.5, 0, 500000.0, 0, -0.5, 4000000.0)
+    for suffix in ('geojson', 'gpkg'):
+        path = tmp_path / f'boxes.{suffix}'
+        write_boxes(path, found, ('dim', 'bright'), crs='EPSG:32632', transform=place)
+        geometries, columns, _ = read_vector(path)
+        x1, y1, x2, y2 = found.boxes[0].tolist()
+        expected = (500000 + x1 / 2, 4000000 - y2 / 2, 500000 + x2 / 2, 4000000 - y1 / 2)
+        assert geometries[0].bounds == pytest.approx(expected)
+        assert set(columns['class']) == {'dim', 'bright'}
+    write_boxes(tmp_path / 'none.geojson', merge_detections([]), ('dim',))
+    write_coco_results(tmp_path / 'boxes.json', [found], ('dim', 'bright'), ['scene.tif'])
+    table = json.loads((tmp_path / 'boxes.json').read_text())
+    assert len(table['annotations']) == len(found.boxes)
+    assert table['annotations'][0]['bbox'][2:] == [16, 20]
+    drawn = draw_detections(image, found, ('dim', 'bright'))
+    assert drawn.shape == image.shape
+    assert not np.array_equal(drawn, image)

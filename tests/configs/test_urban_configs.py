@@ -1,0 +1,114 @@
+"""Every config of the urban-features chain builds and takes a step on toy data."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from rsmm.apis.config import load_config
+from rsmm.engine.runner import Runner
+from rsmm.registry import MODELS
+from rsmm.toy.writers.aerial import write_aerial, write_urban_tiles
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+@pytest.fixture(scope='module')
+def aerial(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp('toy') / 'aerial'
+    write_aerial(out, images=6, size=128)
+    return out
+
+
+@pytest.fixture(scope='module')
+def tiles(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp('toy') / 'urban'
+    write_urban_tiles(out, tiles_per_city=6)
+    return out
+
+
+def paths(folder: str) -> list:
+    slow = ('r50', 'resnet50', 'base')
+    return [
+        pytest.param(p, id=p.stem, marks=pytest.mark.slow if any(s in p.name for s in slow) else ())
+        for p in sorted((CONFIGS / folder).glob('*.py'))
+    ]
+
+
+def one_step(config) -> dict[str, torch.Tensor]:
+    """Losses of one batch, after a backward pass that reaches every trainable parameter."""
+    init_default_scope('rsmm')
+    torch.manual_seed(0)
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    model = MODELS.build(copy.deepcopy(config.model))
+    model.init_weights()
+    model.train()
+    data = model.data_preprocessor(next(iter(loader)), True)
+    total, losses = model.parse_losses(model(**data, mode='loss'))
+    total.backward()
+    assert torch.isfinite(total)
+    without = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not without
+    return losses
+
+
+@pytest.mark.parametrize('path', paths('swav'))
+def test_swav(path: Path, tiles: Path) -> None:
+    config = load_config(path, {'data_root': str(tiles / 'tiles')})
+    config.train_dataloader.update(batch_size=4, num_workers=0)
+    losses = one_step(config)
+    uniform = torch.tensor(float(config.model.head.loss.num_prototypes)).log()
+    assert 0.5 * uniform < losses['loss'] < 2 * uniform
+
+
+@pytest.mark.parametrize('path', paths('mae'))
+def test_mae(path: Path, tiles: Path) -> None:
+    if 'faster-rcnn' in path.name:
+        pytest.skip('a detector: see test_detectors')
+    config = load_config(path, {'data_root': str(tiles / 'tiles')})
+    config.train_dataloader.update(batch_size=2, num_workers=0)
+    one_step(config)
+
+
+@pytest.mark.parametrize('path', paths('detreg'))
+def test_detreg(path: Path, aerial: Path, tmp_path: Path) -> None:
+    options = {'data_root': str(aerial / 'images'), 'cache_dir': str(tmp_path)}
+    config = load_config(path, options)
+    config.train_dataloader.update(batch_size=2, num_workers=0)
+    losses = one_step(config)
+    assert losses['loss_embedding'] > 0
+    assert any(tmp_path.rglob('*.npz'))
+
+
+@pytest.mark.parametrize('path', [*paths('deformable_detr'), *paths('faster_rcnn')])
+def test_detectors(path: Path, aerial: Path) -> None:
+    config = load_config(path)
+    for part in ('train', 'val'):
+        loader = config[f'{part}_dataloader']
+        loader.num_workers = 0
+        loader.dataset = dict(
+            type='DOTA',
+            data_root=str(aerial),
+            pipeline=loader.dataset.pipeline,
+            test_mode=part == 'val',
+        )
+    for step in config.train_dataloader.dataset.pipeline:
+        if step['type'] == 'mmdet.Resize':
+            step['scale'] = (128, 128)
+    config.train_dataloader.batch_size = 2
+    if 'num_classes' in config.model.get('bbox_head', {}):
+        config.model.bbox_head.num_classes = 16
+    else:
+        config.model.roi_head.bbox_head.num_classes = 16
+    one_step(config)
+    loader = Runner.build_dataloader(config.val_dataloader, seed=0)
+    model = MODELS.build(copy.deepcopy(config.model)).eval()
+    batch = next(iter(loader))
+    with torch.no_grad():
+        found = model.test_step(batch)[0].pred_instances
+    assert found.bboxes.shape[1] == 4
+    assert len(found) <= config.max_per_img
