@@ -5,7 +5,7 @@ train_split = 'train'
 val_split = 'val'
 test_split = 'val'
 packed = None  # folder made by tools/dataset_converters/pack_dataset.py: reads that instead
-batch_size = 64
+batch_size = 128
 num_workers = 2
 bands = 'rgb'
 

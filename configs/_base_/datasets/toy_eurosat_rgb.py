@@ -3,6 +3,6 @@
 _base_ = './eurosat_rgb.py'
 data_root = 'data/toy/eurosat'
 
-train_dataloader = dict(dataset=dict(data_root=data_root))
+train_dataloader = dict(batch_size=64, dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = dict(dataset=dict(data_root=data_root))
