@@ -108,6 +108,8 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
             data['inputs'] = [self.normalise(view) for view in data['inputs']]
         else:
             data['inputs'] = self.normalise(data['inputs'])
+            if training and self.batch_augments is not None:
+                data['inputs'] = self._mix(data['inputs'], data['data_samples'])
         return data
 
     def _mix(self, batch: torch.Tensor, samples: Sequence) -> torch.Tensor:

@@ -101,6 +101,20 @@ def test_nothing_goes_into_checkpoints():
     assert len(band_order('eurosat')) == module.num_bands
 
 
+def test_batch_augmentation_mixes_images_and_labels_in_training_only():
+    settings = dict(augments=[dict(type='Mixup', alpha=1.0)])
+    module = MultiSpectralPreprocessor(batch_augments=settings, num_classes=3)
+    samples = [DataSample().set_gt_label(label) for label in (0, 2)]
+    data = {'inputs': torch.eye(2).view(2, 2, 1, 1), 'data_samples': samples}
+    assert torch.equal(module(data)['inputs'], data['inputs'])
+    torch.manual_seed(1)  # a permutation that exchanges the two
+    mixed = module(data, training=True)
+    scores = torch.stack([sample.gt_score for sample in mixed['data_samples']])
+    assert 0 < scores[0, 2] < 1
+    # Images and labels share one ratio: what is in the pixels is in the scores.
+    torch.testing.assert_close(mixed['inputs'][:, :, 0, 0], scores[:, [0, 2]])
+
+
 @pytest.mark.gpu
 def test_moves_stored_dtype_to_the_device():
     if not torch.cuda.is_available():
