@@ -20,5 +20,6 @@ model = dict(
         c1_channels=48,
         dilations=(1, 6, 12, 18),
         num_classes=6,
+        loss_decode=dict(type='mmseg.CrossEntropyLoss'),
     ),
 )

@@ -13,7 +13,12 @@ model = dict(
         patch_sizes=[7, 3, 3, 3],
     ),
     decode_head=dict(
-        _delete_=True, type='mmseg.SegformerHead', in_channels='auto', channels=256, num_classes=6
+        _delete_=True,
+        type='mmseg.SegformerHead',
+        in_channels='auto',
+        channels=256,
+        num_classes=6,
+        loss_decode=dict(type='mmseg.CrossEntropyLoss'),
     ),
 )
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.01))
