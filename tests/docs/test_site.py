@@ -61,9 +61,7 @@ def exists(name: str) -> bool:
     'folder', sorted(path.parent.name for path in REPO.glob('configs/*/metafile.yml'))
 )
 def test_every_folder_of_experiments_has_a_page(folder):
-    page = REPO / 'configs' / folder / 'README.md'
-    assert page.is_file()
-    assert f'configs/{folder}/' in page.read_text(encoding='utf-8')
+    assert (REPO / 'configs' / folder / 'README.md').is_file()
 
 
 def test_no_page_names_a_machine():
