@@ -11,7 +11,7 @@ def test_tour_runs_resumes_and_draws(tmp_path, monkeypatch, repo_root):
     (tmp_path / 'configs').symlink_to(repo_root / 'configs')
     monkeypatch.chdir(tmp_path)
     lines = []
-    tiny = Scale('tiny', chips_per_class=8, pretrain_epochs=1, probe_epochs=1, finetune_epochs=1)
+    tiny = Scale('tiny', chips_per_class=12, pretrain_epochs=1, probe_epochs=1, finetune_epochs=1)
     results = Quickstart(tiny, say=lines.append)()
     assert len(results) == 6
     assert all(0 <= value <= 100 for value in results.values())
