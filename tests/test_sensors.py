@@ -16,8 +16,16 @@ from rsmm.sensors import (
 
 @pytest.mark.parametrize(
     ('spelling', 'canonical'),
-    [('B4', 'B04'), ('b04', 'B04'), ('B12', 'B12'), ('b8a', 'B8A'), ('B08A', 'B8A')]
-    + [('B8A.tif', 'B8A'), ('B1.tif', 'B01'), ('nir', 'NIR')],
+    [
+        ('B4', 'B04'),
+        ('b04', 'B04'),
+        ('B12', 'B12'),
+        ('b8a', 'B8A'),
+        ('B08A', 'B8A'),
+        ('B8A.tif', 'B8A'),
+        ('B1.tif', 'B01'),
+        ('nir', 'NIR'),
+    ],
 )
 def test_canonical_band(spelling, canonical):
     assert canonical_band(spelling) == canonical
