@@ -10,7 +10,7 @@ from os import PathLike
 import torch
 from torch import nn
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.errors import ConfigError
 
 
@@ -126,9 +126,7 @@ def config_complexity(
 
     config = load_config(config, options)
     init_default_scope(config.get('default_scope', 'rsmm'))
-    if config.get('data_preprocessor') is not None:
-        config.model.setdefault('data_preprocessor', config.data_preprocessor)
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     if part is not None:
         try:
             model = model.get_submodule(part)

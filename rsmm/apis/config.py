@@ -101,6 +101,13 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
     return config
 
 
+def model_settings(config: Config) -> dict:
+    """Return the settings of a config's model with its preprocessor, as the runner joins them."""
+    if config.get('data_preprocessor') is None:
+        return config.model
+    return {'data_preprocessor': config.data_preprocessor, **config.model}
+
+
 def _from_file(path: Path) -> Config:
     try:
         return Config.fromfile(str(path))

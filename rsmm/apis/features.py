@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import nn
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.apis.run import RANDOM
 from rsmm.errors import ConfigError
 from rsmm.utils import track
@@ -101,9 +101,7 @@ def _build_model(config: Config, checkpoint: str | PathLike) -> nn.Module:
     from rsmm.engine.weights import load_weights
     from rsmm.registry import MODELS
 
-    if config.get('data_preprocessor') is not None:
-        config.model.setdefault('data_preprocessor', config.data_preprocessor)
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     if not hasattr(model, 'backbone'):
         raise ConfigError(f'{type(model).__name__} has no backbone', where=config.filename)
     if str(checkpoint) == RANDOM:

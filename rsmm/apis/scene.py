@@ -29,14 +29,14 @@ def load_model(
     from mmengine.registry import init_default_scope
     from mmengine.runner import load_state_dict
 
-    from rsmm.apis.config import load_config
+    from rsmm.apis.config import load_config, model_settings
     from rsmm.apis.run import RANDOM
     from rsmm.engine.checkpoint import load_checkpoint_file
     from rsmm.registry import MODELS
 
     settings = load_config(config, options)
     init_default_scope(settings.get('default_scope', 'rsmm'))
-    model = MODELS.build({'data_preprocessor': settings.get('data_preprocessor'), **settings.model})
+    model = MODELS.build(model_settings(settings))
     if checkpoint != RANDOM:
         loaded = load_checkpoint_file(checkpoint)
         load_state_dict(model, loaded.get('state_dict', loaded), strict=True)

@@ -181,15 +181,13 @@ def build_model(config: str | PathLike, initialise: bool = True, **settings) -> 
     """
     from mmengine.registry import DefaultScope
 
-    from rsmm.apis.config import load_config
+    from rsmm.apis.config import load_config, model_settings
     from rsmm.registry import MODELS
 
     config = load_config(config)
     config.merge_from_dict({'model': settings})
-    if config.get('data_preprocessor') is not None:
-        config.model.setdefault('data_preprocessor', config.data_preprocessor)
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'rsmm')), _quiet():
-        net = MODELS.build(config.model)
+        net = MODELS.build(model_settings(config))
         if initialise and hasattr(net, 'init_weights'):
             net.init_weights()
     return net

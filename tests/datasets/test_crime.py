@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.datasets.crime import CrimeTiles
 from rsmm.engine.runner import Runner
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
@@ -73,7 +73,7 @@ def test_absent_files(tmp_path: Path) -> None:
 def test_classifier_of_the_study(root: Path) -> None:
     config = load_config(CONFIG, {'data_root': str(root), 'num_workers': 0, 'batch_size': 4})
     init_default_scope('rsmm')
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     assert sum(p.numel() for p in model.parameters()) == 59_296
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
     batch = model.data_preprocessor(next(iter(loader)), True)
