@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 import mmengine
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import master_only
 from mmengine.logging import HistoryBuffer
@@ -275,6 +276,7 @@ def resume_runner(
     meta = checkpoint['meta']
     runner.train_loop._epoch, runner.train_loop._iter = meta['epoch'], meta['iter']
     _resume_seed(runner, meta.get('seed'))
+    _warn_of_changes(runner, meta.get('cfg'))
     runner.message_hub.load_state_dict(checkpoint['message_hub'])
     if resume_optimizer:
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -297,6 +299,26 @@ def _resume_seed(runner: Runner, seed: int | None) -> None:
         runner.logger.warning(f'The resumed run has seed {seed}; the seed {current} is not used')
     runner._randomness_cfg.update(seed=seed)
     runner.set_randomness(**runner._randomness_cfg)
+
+
+def _warn_of_changes(runner: Runner, text: str | None) -> None:
+    """Say which settings differ from the resumed run's and what that means."""
+    try:
+        before = Config.fromstring(text or '', '.py')
+    except Exception:  # written by another tool or version: nothing to compare with
+        return
+    changed = [key for key in ('optim_wrapper', 'param_scheduler') if key in before]
+    changed = [key for key in changed if before[key] != runner.cfg.get(key)]
+    if changed:
+        runner.logger.warning(
+            f'{" and ".join(changed)} differ from the resumed run: learning rates and schedules '
+            'go on as they were saved. To apply the change, start a new run with load_from'
+        )
+    length = before.get('train_cfg', {})
+    if 'train_cfg' in before and length != runner.cfg.get('train_cfg'):
+        runner.logger.warning(
+            f'train_cfg was {dict(length)}; the saved schedule still ends where that run would have'
+        )
 
 
 def _load_schedulers(schedulers: list | dict, states: list | dict) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections import OrderedDict, deque
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from torch.utils.data import Dataset
 from rsmm.datasets.seeded import SeededDataset
 from rsmm.engine.checkpoint import load_checkpoint_file
 from rsmm.engine.runner import Runner
-from rsmm.engine.runner_checkpoint import plain_state, restore_state
+from rsmm.engine.runner_checkpoint import _warn_of_changes, plain_state, restore_state
 from rsmm.errors import CheckpointError
 
 
@@ -179,6 +181,27 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('trained')
     runner_for(folder, epochs=1).train()
     return folder
+
+
+@pytest.mark.parametrize(
+    ('settings', 'warnings'),
+    [
+        ({}, []),
+        ({'optim_wrapper': {'optimizer': {'lr': 0.5}}}, ['optim_wrapper differ .* load_from']),
+        ({'train_cfg': {'max_epochs': 9}}, ["train_cfg was {'max_epochs': 4}"]),
+    ],
+)
+def test_changed_settings_on_resume_are_said(settings, warnings):
+    before = {'optim_wrapper': {'optimizer': {'lr': 0.1}}, 'train_cfg': {'max_epochs': 4}}
+    said = []
+    logger = SimpleNamespace(warning=said.append)
+    runner = SimpleNamespace(cfg=Config({**before, **settings}), logger=logger)
+    _warn_of_changes(runner, Config(before).pretty_text)
+    assert len(said) == len(warnings)
+    for text, pattern in zip(said, warnings, strict=True):
+        assert re.search(pattern, text)
+    _warn_of_changes(runner, 'not a config(')
+    assert len(said) == len(warnings)
 
 
 def test_resuming_another_model(trained, tmp_path):

@@ -19,7 +19,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line; the options after the name come from the writer's signature."""
     name = argparse.ArgumentParser(add_help=False)
     name.add_argument('dataset', help=f'one of: {", ".join(sorted(WRITERS))}')
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[name])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog='Each dataset has further options: make_toy_data.py DATASET --help lists them.',
+        parents=[name],
+    )
     parser.add_argument('--out', help='folder to write (default: data/toy/<dataset>)')
     arguments = sys.argv[1:] if argv is None else argv
     if arguments and not arguments[0].startswith('-'):

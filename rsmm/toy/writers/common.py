@@ -48,6 +48,9 @@ def write_toy(out: str | Path, dataset: str, settings: dict, fill: Callable[[Pat
         if {**found, 'entries': None} == {**marker, 'entries': None}:
             return False
         _refuse_strangers(out, found)
+        changed = [key for key in settings if found['settings'].get(key) != settings[key]]
+        why = f'other {", ".join(changed)}' if changed else 'an earlier version'
+        print(f'{out} holds this toy data made with {why}: it is replaced')
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f'.{out.name}.building')
     if building.exists():
