@@ -21,6 +21,7 @@ from record import record
 from torch import nn
 
 from rsmm.apis.cli import guarded
+from rsmm.apis.config import load_config
 from rsmm.registry import MODELS
 
 REPO = Path(__file__).resolve().parents[1]
@@ -57,7 +58,7 @@ def through_the_tool(data_root: str, batch: int, steps: int, packed: str | None)
 
 def bare_loop(batch: int, steps: int) -> list[float]:
     """Return seconds per step of the plainest training loop, warm-up left out."""
-    backbone = MODELS.build(dict(type='mmpretrain.ResNet', depth=18, out_indices=(3,)))
+    backbone = MODELS.build(load_config(CONFIG).model.backbone)
     head = nn.Linear(512, 10)
     parameters = [*backbone.parameters(), *head.parameters()]
     optimizer = torch.optim.SGD(parameters, 0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)

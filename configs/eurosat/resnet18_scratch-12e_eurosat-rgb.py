@@ -6,3 +6,5 @@ _base_ = [
     '../_base_/tta/classification.py',
     '../_base_/default_runtime.py',
 ]
+# The last stage keeps 4 x 4 pixels of a 64-pixel chip instead of 2 x 2, at next to no cost in time.
+model = dict(backbone=dict(strides=(1, 2, 2, 1)))
