@@ -13,6 +13,8 @@ from rsmm.registry import DATASETS
 
 COLUMNS = ('tile', 'x', 'y', 'z', 'city', 'split', 'count', 'label')
 SPLITS = ('train', 'val', 'test')
+#: Tiles of the train cities that are not trained on.
+WITHIN = 'within'
 
 
 @DATASETS.register_module()
@@ -21,12 +23,17 @@ class CrimeTiles(RSDataset):
 
     ``tiles.csv`` with the columns tile, x, y, z, city, split, count and label (empty: not used),
     and the images in ``tiles``. Neighbouring tiles look alike and a label may be that of the whole
-    city, so a city belongs to one split; there is no random split.
+    city, so a city belongs to one split; there is no random split. ``held_out`` keeps the eastern
+    part of every train city from training; the split ``'within'`` is that part. What a network
+    reaches there, on streets next to those it saw, is to be told apart from unseen cities.
 
     Args:
         data_root: Folder.
-        split: ``'train'``, ``'val'`` or ``'test'``.
+        split: ``'train'``, ``'val'``, ``'test'`` or ``'within'``.
         image_dir: Folder of the images, relative to ``data_root``.
+        maps_dir: Folder with a feature map ``{tile}.npz`` of every tile to use instead of the
+            images, see :class:`rsmm.engine.hooks.feature_map_dump.FeatureMapDumpHook`.
+        held_out: Share of each train city's tiles, 0 to 0.5.
         **kwargs: Arguments of :class:`RSDataset`.
 
     Raises:
@@ -39,35 +46,81 @@ class CrimeTiles(RSDataset):
     METAINFO = {'classes': CLASSES['crime']}
 
     def __init__(
-        self, data_root: str = '', split: str = 'train', image_dir: str = 'tiles', **kwargs
+        self,
+        data_root: str = '',
+        split: str = 'train',
+        image_dir: str = 'tiles',
+        maps_dir: str | None = None,
+        held_out: float = 0.0,
+        **kwargs,
     ) -> None:
-        if split not in SPLITS:
-            raise ConfigError(f'split={split!r} is not one of {", ".join(SPLITS)}', where='split')
+        known = (*SPLITS, WITHIN)
+        if split not in known:
+            raise ConfigError(f'split={split!r} is not one of {", ".join(known)}', where='split')
+        if not 0 <= held_out <= 0.5 or (split == WITHIN and held_out == 0):
+            raise ConfigError(
+                f'held_out={held_out} with split={split!r}: expected 0 to 0.5, and more than 0 '
+                f"for '{WITHIN}'",
+                where='held_out',
+            )
         self.split = split
         self.image_dir = Path(data_root) / image_dir
+        self.maps_dir = None if maps_dir is None else Path(maps_dir)
+        self.held_out = held_out
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the labelled tiles of the split: ``img_path``, ``gt_label``, ``city``, ``count``."""
         path = Path(self.data_root) / 'tiles.csv'
+        rows = [row for row in read_tile_table(path) if row['label'] != '']
         entries = [
             {
-                'img_path': str(self.image_dir / row['tile']),
+                'img_path': str(self._file_of(row['tile'])),
                 'gt_label': int(row['label']),
                 'city': row['city'],
                 'count': float(row['count'] or 'nan'),
             }
-            for row in read_tile_table(path)
-            if row['split'] == self.split and row['label'] != ''
+            for row in select_split(rows, self.split, self.held_out)
         ]
         if not entries:
             raise DataError(f'no labelled tile is of split {self.split!r}', where=path)
         absent = [entry['img_path'] for entry in entries if not Path(entry['img_path']).is_file()]
         if absent:
+            what = 'tiles' if self.maps_dir is None else 'feature maps'
             raise DataNotFoundError(
-                f'{len(absent)} of {len(entries)} tiles are absent, e.g. {absent[0]}', where=path
+                f'{len(absent)} of {len(entries)} {what} are absent, e.g. {absent[0]}',
+                where=path,
+                fix=None
+                if self.maps_dir is None
+                else 'Write maps with a config of configs/crime that begins with maps_',
             )
         return entries
+
+    def _file_of(self, tile: str) -> Path:
+        if self.maps_dir is None:
+            return self.image_dir / tile
+        return self.maps_dir / Path(tile).with_suffix('.npz')
+
+
+def select_split(rows: list[dict[str, str]], split: str, held_out: float = 0.0) -> list[dict]:
+    """Return the rows of a split, in their order; see :class:`CrimeTiles`.
+
+    Args:
+        rows: Rows of ``tiles.csv``.
+        split: ``'train'``, ``'val'``, ``'test'`` or ``'within'``.
+        held_out: Share of each train city that is ``'within'`` instead of ``'train'``.
+    """
+    if split not in ('train', WITHIN):
+        return [row for row in rows if row['split'] == split]
+    trained = [row for row in rows if row['split'] == 'train']
+    cities: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for row in trained:
+        cities[row['city']].append((int(row['x']), int(row['y']), row['tile']))
+    east = set()
+    for places in cities.values():
+        count = round(held_out * len(places))
+        east |= {tile for _, _, tile in sorted(places)[len(places) - count :]}
+    return [row for row in trained if (row['tile'] in east) == (split == WITHIN)]
 
 
 def read_tile_table(path: str | Path) -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ CITIES = {
     'Claymouth': (-76.50, 38.20, 'train', (0.2, 0.8)),
     'Dunmere': (-77.38, 38.97, 'val', (0.1, 0.9)),
     'Eastwick': (-89.16, 32.32, 'test', (0.1, 0.9)),
+    'Farrow': (-90.19, 35.15, 'test', (0.1, 0.9)),
 }
 
 
@@ -108,7 +109,7 @@ def write_urban_tiles(out: str | Path, tiles_per_city: int = 60, seed: int = 0) 
 
     Args:
         out: Folder to write.
-        tiles_per_city: Tiles of each of the five cities.
+        tiles_per_city: Tiles of each of the six cities.
         seed: Seed of tiles and counts.
 
     Returns:
