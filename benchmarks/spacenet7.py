@@ -100,7 +100,7 @@ def scene(size: int, width: int) -> None:
     """Area per minute, and the share of time that is not the network's."""
     from mmengine.registry import init_default_scope
 
-    from rsmm.geo.scene import network_predictor
+    from rsmm.apis.scene import tile_predictor
     from rsmm.registry import MODELS
 
     init_default_scope('rsmm')
@@ -123,7 +123,7 @@ def scene(size: int, width: int) -> None:
             },
         }
     )
-    network = network_predictor(model)
+    network = tile_predictor(model.eval())
     inside = [0.0]
 
     def predict(tiles: np.ndarray) -> np.ndarray:

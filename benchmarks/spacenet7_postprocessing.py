@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsmm.apis.spacenet7 import PipelineOptions, find_buildings, read_truth
+from rsmm.apis.spacenet7 import find_buildings, read_truth
+from rsmm.apis.spacenet7_options import PipelineOptions
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.evaluation.functional import scot
 from rsmm.geo import make_cube, mask_to_polygons, read_mask_stack, track_footprints

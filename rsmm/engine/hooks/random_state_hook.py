@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 
@@ -11,13 +14,16 @@ from rsmm.registry import HOOKS
 
 @HOOKS.register_module()
 class RandomStateHook(Hook):
-    """Seed torch before each training step from the run's seed, the step and the rank.
+    """Seed all generators before each training step from the run's seed, the step and the rank.
 
-    Dropout, key shuffling and every other draw inside the model then repeat exactly after a resume,
-    with no generator state to save.
+    Dropout, key shuffling, Mixup (which draws from NumPy) and every other draw inside the model
+    then repeat exactly after a resume, with no generator state to save.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        torch.manual_seed(derive_seed(runner.seed, runner.iter, runner.rank))
+        seed = derive_seed(runner.seed, runner.iter, runner.rank)
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
