@@ -2,6 +2,7 @@
 # (its scheduler was never applied), validation on a tenth of the frames. Test its last weights.
 _base_ = './baseline_fixed_xdxd-vgg16_300e_spacenet7.py'
 leaky_frames = True
+crop = 512
 
 data_preprocessor = dict(type='MultiSpectralPreprocessor', bands='rgb', stats=None)
 load = [
@@ -12,12 +13,12 @@ load = [
 train_pipeline = [
     *load,
     dict(type='RandomFlipRot90', flip_prob=0.5, rot_prob=0.5),
-    dict(type='CropFootprints', size=512),
+    dict(type='CropFootprints', size=crop),
     dict(type='PackFootprints'),
 ]
 val_pipeline = [
     *load,
-    dict(type='CropFootprints', size=512, centre=True),
+    dict(type='CropFootprints', size=crop, centre=True),
     dict(type='PackFootprints'),
 ]
 train_dataloader = dict(dataset=dict(leaky_frames=leaky_frames, pipeline=train_pipeline))

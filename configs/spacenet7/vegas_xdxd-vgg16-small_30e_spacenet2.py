@@ -1,7 +1,12 @@
 # SpaceNet 2 building tiles (0.3 m, 16 bit), one tile left out for the test: small and honest.
-_base_ = './baseline_fixed_xdxd-vgg16_300e_spacenet7.py'
+_base_ = [
+    '../_base_/models/xdxd_unet_vgg16.py',
+    '../_base_/schedules/adam_footprints.py',
+    '../_base_/default_runtime.py',
+]
 data_root = 'data/spacenet2_vegas'
 held_out = 'AOI_2_Vegas_img225'
+tile = 650
 
 # Mean and standard deviation of four tiles, in digital numbers.
 data_preprocessor = dict(
@@ -14,7 +19,7 @@ data_preprocessor = dict(
 model = dict(
     backbone=dict(base_channels=16),
     decode_head=dict(base_channels=16),
-    test_cfg=dict(crop_size=(650, 650), stride=(650, 650)),
+    test_cfg=dict(crop_size=(tile, tile), stride=(tile, tile)),
 )
 load = [dict(type='LoadRaster'), dict(type='LoadFootprints'), dict(type='RasterizeFootprints')]
 train_pipeline = [
@@ -24,22 +29,31 @@ train_pipeline = [
     dict(type='PackFootprints'),
 ]
 test_pipeline = [*load, dict(type='PackFootprints', footprints=True)]
+
 tiles = dict(type='BuildingTiles', data_root=data_root, img_dir='3band')
 train_dataloader = dict(
     batch_size=4,
+    num_workers=0,
+    sampler=dict(type='EpochSampler', shuffle=True),
+    drop_last=True,
     dataset=dict(
-        _delete_=True,
         type='RepeatDataset',
-        times=8,
+        times=16,
         dataset=dict(exclude=[held_out], pipeline=train_pipeline, **tiles),
     ),
 )
-held = dict(_delete_=True, include=[held_out], pipeline=test_pipeline, test_mode=True, **tiles)
-val_dataloader = dict(batch_size=1, dataset=held)
-test_dataloader = dict(dataset=held)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(include=[held_out], pipeline=test_pipeline, test_mode=True, **tiles),
+)
+test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(type='MultiStepLR', milestones=[20], gamma=0.1)]
-train_cfg = dict(max_epochs=30, val_interval=10)
-val_evaluator = dict(type='FootprintMetric', instances=True, min_area=30)
-test_evaluator = [dict(type='FootprintMetric', instances=True, min_area=30)]
+# The held-out tile is looked at once, after the last epoch: it chooses nothing.
+train_cfg = dict(max_epochs=30, val_interval=30)
+# 100 pixels are 9 square metres.
+val_evaluator = dict(type='FootprintMetric', instances=True, min_area=100)
+test_evaluator = val_evaluator

@@ -6,20 +6,23 @@ done again, so an interrupted run goes on where it stopped, and several processe
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from rsmm.apis.scene import load_model, tile_predictor
+from rsmm.apis.spacenet7_options import PipelineOptions
 from rsmm.datasets.spacenet7 import Frame, find_cubes
-from rsmm.datasets.transforms.footprints import read_footprints, read_mosaic
-from rsmm.errors import ConfigError, DataError, did_you_mean
+from rsmm.datasets.transforms.footprints import NO_IDENTITY, read_footprints, read_mosaic
+from rsmm.errors import DataError, DataNotFoundError
 from rsmm.evaluation.functional.change_tracking import scot
-from rsmm.geo.collapse import CollapseRule, separate_body, temporal_collapse, watershed_instances
+from rsmm.geo.collapse import logits_to_polygons, logits_to_score, sigmoid, temporal_collapse
 from rsmm.geo.cubes import (
     Cube,
     building_history,
@@ -29,81 +32,14 @@ from rsmm.geo.cubes import (
     make_cube,
 )
 from rsmm.geo.io import write_raster, write_vector
-from rsmm.geo.polygons import mask_to_polygons, regions_to_polygons
-from rsmm.geo.scene import network_predictor, sigmoid
+from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
 from rsmm.geo.windows import predict_windows
-from rsmm.utils import atomic_write, track
+from rsmm.utils import atomic_write, sha256_file, track
 
 DONE = 'done.json'
-MODES = ('track', 'collapse')
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class PipelineOptions:
-    """What happens between the logits and the submission. The defaults are the baseline.
-
-    Attributes:
-        tile, step: Sliding window in pixels.
-        merge: ``'mean'`` or ``'linear'`` blending of logits where tiles overlap.
-        batch_size: Tiles per forward pass.
-        threshold: Logits above it are building.
-        min_area: Smallest polygon in square pixels.
-        simplify: Tolerance of the outlines in pixels, None for exact.
-        watershed: ``(seed, region)`` probabilities: separate touching buildings, using boundary
-            and contact channels where the model has them.
-        mode: ``'track'``: polygons of each month, then identities. ``'collapse'``: buildings from
-            the mean of all months, then the month of each.
-        min_iou, master, look_ahead: See :func:`rsmm.geo.track_footprints`.
-        min_months, min_presence: See :func:`rsmm.geo.filter_tracks`.
-        max_gap: Fill gaps up to so many months, see :func:`rsmm.geo.fill_gaps`; 0 fills none.
-        collapse: Thresholds of :class:`rsmm.geo.collapse.CollapseRule` that differ.
-        keep_rasters: Write probabilities and masks as GeoTIFF.
-        format: ``'geojson'`` or ``'gpkg'`` for the polygons of each month.
-    """
-
-    tile: int = 512
-    step: int = 512
-    merge: str = 'mean'
-    batch_size: int = 4
-    threshold: float = 0.0
-    min_area: float = 3.5
-    simplify: float | None = None
-    watershed: tuple[float, float] | None = None
-    mode: str = 'track'
-    min_iou: float = 0.2
-    master: str = 'first'
-    look_ahead: int = 0
-    min_months: int = 1
-    min_presence: float = 0.0
-    max_gap: int = 0
-    collapse: dict = field(default_factory=dict)
-    keep_rasters: bool = True
-    format: str = 'geojson'
-
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ConfigError(f'mode={self.mode!r}: expected one of {", ".join(MODES)}')
-        if self.format not in ('geojson', 'gpkg'):
-            raise ConfigError(f"format={self.format!r}: expected 'geojson' or 'gpkg'")
-
-
-def make_options(settings: Mapping[str, object]) -> PipelineOptions:
-    """Build options from names and values, e.g. of a command line.
-
-    Raises:
-        ConfigError: An unknown name; the message offers the closest one.
-    """
-    known = PipelineOptions.__dataclass_fields__
-    for name in settings:
-        if name not in known:
-            raise ConfigError(
-                f'no pipeline option {name!r}.{did_you_mean(name, known)}',
-                fix=f'Known options: {", ".join(known)}',
-            )
-    return PipelineOptions(**settings)
 
 
 def predict_frame(
@@ -151,12 +87,16 @@ def find_buildings(
     if options.mode == 'collapse':
         if len({frame.shape for frame in logits}) > 1:
             raise DataError('the months differ in size; use mode="track"')
-        probabilities = np.stack([_score(frame) for frame in logits])
-        rule = CollapseRule(**options.collapse)
-        rows = temporal_collapse(probabilities, np.stack(list(valid)), rule)
+        scores = np.stack([logits_to_score(frame) for frame in logits])
+        rows = temporal_collapse(scores, np.stack(list(valid)), options.rule)
         cube = dict(zip(months, rows, strict=True))
     else:
-        polygons = [_polygons(frame, options) for frame in logits]
+        polygons = [
+            logits_to_polygons(
+                frame, options.threshold, options.min_area, options.simplify, options.watershed
+            )
+            for frame in logits
+        ]
         tracks = track_footprints(
             polygons,
             options.min_iou,
@@ -170,39 +110,43 @@ def find_buildings(
     return {month: clip_to_valid(rows, good[month]) for month, rows in cube.items()}
 
 
-def _score(logits: np.ndarray) -> np.ndarray:
-    return separate_body(*(sigmoid(logits[..., k]) for k in range(logits.shape[-1])))
-
-
-def _polygons(logits: np.ndarray, options: PipelineOptions) -> list:
-    if options.watershed is None:
-        return mask_to_polygons(
-            logits[..., 0], options.threshold, options.min_area, simplify=options.simplify
-        )
-    labels = watershed_instances(_score(logits), *options.watershed)
-    return list(regions_to_polygons(labels, options.min_area, options.simplify).values())
-
-
 def process_aoi(
-    aoi: str, frames: Sequence[Frame], predict: Predict, out: Path, options: PipelineOptions
+    aoi: str,
+    frames: Sequence[Frame],
+    predict: Predict,
+    out: Path,
+    options: PipelineOptions,
+    model: str = '',
 ) -> Cube:
     """Predict, polygonise and track one area of interest and write all its files.
 
-    Writes ``<out>/<aoi>/{probabilities,masks}/*.tif``, ``polygons/<stem>.geojson`` per month in the
-    image's coordinate system, ``buildings.<format>`` with first and last sighting, and at last
-    ``done.json``.
+    Writes ``<out>/<aoi>/{probabilities,masks}/*.tif``, ``polygons/<stem>.<format>`` per month in
+    the image's coordinate system, ``buildings.<format>`` with first and last sighting,
+    ``submission.csv`` and at last ``done.json``.
+
+    Args:
+        aoi: Name of the area.
+        frames: Its months, in order.
+        predict: Maps tiles (N, h, w, C) to logits (N, h, w, K).
+        out: Output folder of all areas.
+        options: Switches.
+        model: What tells this predictor from others, kept in ``done.json``.
 
     Returns:
         Footprints with identities in pixel coordinates.
+
+    Raises:
+        DataError: Months that lie elsewhere on the map than the first one.
     """
     folder = out / aoi
     logits, places = [], []
     for frame in frames:
         values, place = predict_frame(frame, predict, options)
+        _check_place(place, places[:1], frame)
         logits.append(values)
         places.append(place)
         if options.keep_rasters:
-            _write_rasters(folder, frame, values, place)
+            _write_rasters(folder, frame, values, place, options.threshold)
     months = [frame.month for frame in frames]
     cube = find_buildings(months, logits, [place['valid'] for place in places], options)
     for frame, place in zip(frames, places, strict=True):
@@ -224,11 +168,26 @@ def process_aoi(
     )
     write_submission(folder / 'submission.csv', {aoi: cube})
     with atomic_write(folder / DONE, 'w', encoding='utf-8') as file:
-        json.dump({'options': asdict(options), 'months': months}, file)
+        json.dump(_signature(frames, options, model), file)
     return cube
 
 
-def _write_rasters(folder: Path, frame: Frame, logits: np.ndarray, place: dict) -> None:
+def _check_place(place: dict, first: Sequence[dict], frame: Frame) -> None:
+    """Refuse a month whose pixels are other places than those of the first month."""
+    for other in first:
+        here, there = (np.array(as_affine(entry['transform'])[:6]) for entry in (place, other))
+        half_pixel = abs(there[0]) / 2
+        if place['crs'] != other['crs'] or np.abs(here - there).max() > half_pixel:
+            raise DataError(
+                'the month lies elsewhere on the map than the first month of its area',
+                where=frame.image,
+                fix='Bring all months to one coordinate system and grid, e.g. with gdalwarp',
+            )
+
+
+def _write_rasters(
+    folder: Path, frame: Frame, logits: np.ndarray, place: dict, threshold: float
+) -> None:
     where = {'crs': place['crs'], 'transform': place['transform']}
     probabilities = np.where(place['valid'][..., None], sigmoid(logits), np.nan)
     write_raster(
@@ -237,7 +196,7 @@ def _write_rasters(folder: Path, frame: Frame, logits: np.ndarray, place: dict) 
         nodata=float('nan'),
         **where,
     )
-    write_raster(folder / 'masks' / f'{frame.stem}.tif', logits[..., 0] > 0, **where)
+    write_raster(folder / 'masks' / f'{frame.stem}.tif', logits[..., 0] > threshold, **where)
 
 
 def run_pipeline(
@@ -258,10 +217,11 @@ def run_pipeline(
         config: Config of the model.
         checkpoint: Its weights, ``'random'`` for none.
         images: Folder of AOI folders, or one AOI folder.
-        out: Output folder. AOIs finished earlier with the same options are not done again.
+        out: Output folder. AOIs finished earlier by the same model and options are not done again.
         options: Switches; the default is the baseline.
-        truth: CSV of the truth in pixels; by default the label files beside the images.
-        labels: Label folder for that.
+        truth: CSV of the truth in pixels; by default the label files beside the images. Only the
+            AOIs that have images are scored.
+        labels: Label folder for that, None for none.
         processes: AOIs worked on at a time.
         device: ``'cpu'`` or ``'cuda'``.
         cfg_options: Overrides of the config.
@@ -269,59 +229,81 @@ def run_pipeline(
     Returns:
         ``aois``, ``buildings`` and, when there is truth, ``scot`` (see
         :func:`rsmm.evaluation.functional.scot`). Written to ``summary.json``; all footprints to
-        ``submission.csv``.
+        ``submission.csv``. Months without a footprint are scored without the row that stands for
+        them in the CSV.
+
+    Raises:
+        RsmmError: What is missing or does not fit, before anything is predicted where possible.
     """
     options = options or PipelineOptions()
+    if truth is not None and not Path(truth).is_file():
+        raise DataNotFoundError('there is no such file', where=truth)
     out = Path(out)
+    cubes = find_cubes(images, labels=None if truth is not None else labels)
+    settings = config, checkpoint, device, dict(cfg_options or {})
+    model = model_signature(config, checkpoint, cfg_options)
+    waiting = [
+        aoi for aoi, frames in cubes.items() if not _is_done(out / aoi, frames, options, model)
+    ]
     out.mkdir(parents=True, exist_ok=True)
-    cubes = find_cubes(images, labels=labels)
-    waiting = [aoi for aoi in cubes if not _is_done(out / aoi, cubes[aoi], options)]
-    work = (config, checkpoint, device, dict(cfg_options or {}), str(out), options)
-    if processes > 1 and len(waiting) > 1:
+    jobs = [(aoi, cubes[aoi], out, options, model) for aoi in waiting]
+    if processes > 1 and len(jobs) > 1:
         context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(processes, context, _start_worker, work) as pool:
-            jobs = pool.map(_work, [(aoi, cubes[aoi]) for aoi in waiting])
-            list(track(jobs, 'Areas of interest', total=len(waiting)))
-    elif waiting:
-        _start_worker(*work)
-        for aoi in track(waiting, 'Areas of interest'):
-            _work((aoi, cubes[aoi]))
+        with ProcessPoolExecutor(processes, context, _start_worker, settings) as pool:
+            list(track(pool.map(_work, jobs), 'Areas of interest', total=len(jobs)))
+    elif jobs:
+        _start_worker(*settings)
+        for job in track(jobs, 'Areas of interest'):
+            _work(job)
     return _summarise(out, cubes, truth)
 
 
-def _is_done(folder: Path, frames: Sequence[Frame], options: PipelineOptions) -> bool:
-    if not (folder / DONE).is_file():
+def model_signature(
+    config: str, checkpoint: str, cfg_options: Mapping[str, object] | None = None
+) -> str:
+    """Return what tells a model from others: a digest of its settings and its weights.
+
+    Raises:
+        ConfigError, CheckpointError: There is no such config or checkpoint.
+    """
+    from rsmm.apis.config import load_config, model_settings
+    from rsmm.apis.run import RANDOM
+
+    settings = model_settings(load_config(config, cfg_options))
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    weights = checkpoint
+    if checkpoint != RANDOM and Path(checkpoint).is_file():
+        weights = sha256_file(checkpoint)
+    digest.update(weights.encode())
+    return digest.hexdigest()
+
+
+def _signature(frames: Sequence[Frame], options: PipelineOptions, model: str) -> dict:
+    months = [frame.month for frame in frames]
+    return {'model': model, 'options': options.to_dict(), 'months': months}
+
+
+def _is_done(folder: Path, frames: Sequence[Frame], options: PipelineOptions, model: str) -> bool:
+    try:
+        found = json.loads((folder / DONE).read_text(encoding='utf-8'))
+    except FileNotFoundError:
         return False
-    found = json.loads((folder / DONE).read_text(encoding='utf-8'))
-    wanted = {'options': asdict(options), 'months': [frame.month for frame in frames]}
-    return found == json.loads(json.dumps(wanted))
+    return found == _signature(frames, options, model)
 
 
 _worker: dict = {}
 
 
-def _start_worker(config, checkpoint, device, cfg_options, out, options) -> None:
+def _start_worker(
+    config: str, checkpoint: str, device: str, cfg_options: Mapping[str, object]
+) -> None:
     """Load the model once per process."""
-    _worker.update(predict=load_predictor(config, checkpoint, device, cfg_options))
-    _worker.update(out=Path(out), options=options)
+    _worker['predict'] = tile_predictor(load_model(config, checkpoint, device, cfg_options))
 
 
-def _work(job: tuple[str, Sequence[Frame]]) -> str:
-    aoi, frames = job
-    process_aoi(aoi, frames, _worker['predict'], _worker['out'], _worker['options'])
-    return aoi
-
-
-def load_predictor(
-    config: str,
-    checkpoint: str,
-    device: str = 'cpu',
-    cfg_options: Mapping[str, object] | None = None,
-) -> Predict:
-    """Build the model of a config with the weights of a checkpoint, ready for tiles."""
-    from rsmm.apis.scene import load_model
-
-    return network_predictor(load_model(config, checkpoint, device, cfg_options))
+def _work(job: tuple) -> None:
+    aoi, frames, out, options, model = job
+    process_aoi(aoi, frames, _worker['predict'], out, options, model)
 
 
 def _summarise(out: Path, cubes: Mapping[str, Sequence[Frame]], truth) -> dict:
@@ -338,17 +320,32 @@ def _summarise(out: Path, cubes: Mapping[str, Sequence[Frame]], truth) -> dict:
             for aoi, cube in proposals.items()
         },
     }
-    reference = read_truth(cubes) if truth is None else read_submission(truth)
+    reference = read_truth(cubes) if truth is None else _known_aois(read_submission(truth), cubes)
     if any(rows for cube in reference.values() for rows in cube.values()):
-        result = scot(reference, {aoi: proposals[aoi] for aoi in proposals if aoi in reference})
-        summary['scot'] = result
+        summary['scot'] = scot(reference, proposals)
     with atomic_write(out / 'summary.json', 'w', encoding='utf-8') as file:
         json.dump(summary, file, indent=1)
     return summary
 
 
+def _known_aois(truth: Mapping[str, Cube], cubes: Mapping) -> dict[str, Cube]:
+    """Keep the truth of the areas that have images, and say so when there is more."""
+    known = {aoi: cube for aoi, cube in truth.items() if aoi in cubes}
+    if len(known) < len(truth):
+        warnings.warn(
+            f'{len(truth) - len(known)} of the {len(truth)} AOIs of the truth have no images here '
+            'and are not scored',
+            stacklevel=2,
+        )
+    return known
+
+
 def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
-    """Read the labels of all frames that have some, in pixel coordinates."""
+    """Read the labels of all frames that have some, in pixel coordinates.
+
+    Raises:
+        DataError: Labels without identities, which SCOT cannot use.
+    """
     truth: dict[str, Cube] = {}
     for aoi, frames in cubes.items():
         for frame in frames:
@@ -360,6 +357,12 @@ def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
             shapes, ids = read_footprints(
                 frame.label, place['crs'], place['transform'], frame.pixel_labels
             )
+            if (ids == NO_IDENTITY).any():
+                raise DataError(
+                    'the footprints have no identities (attribute Id), so nothing can be tracked',
+                    where=frame.label,
+                    fix='Take labels_match or labels_match_pix, or no labels to skip the score',
+                )
             truth.setdefault(aoi, {})[frame.month] = list(
                 zip(ids.tolist(), shapes.tolist(), strict=True)
             )

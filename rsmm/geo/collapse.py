@@ -5,6 +5,7 @@ Source: the ablation and description of the first-ranked SpaceNet 7 solution (lx
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import shapely
 from scipy import ndimage
 
 from rsmm.errors import DataError
-from rsmm.geo.polygons import label_components, regions_to_polygons
+from rsmm.geo.polygons import label_components, mask_to_polygons, regions_to_polygons
 
 
 def watershed_instances(
@@ -56,6 +57,41 @@ def separate_body(
     if contact is not None:
         score *= 1 - contact
     return score
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return probabilities; minus infinity (no data) gives 0."""
+    with np.errstate(over='ignore'):
+        return 1 / (1 + np.exp(-logits))
+
+
+def logits_to_score(logits: np.ndarray) -> np.ndarray:
+    """Turn logits (H, W, K) of body and, if there are more, edge and contact into one score."""
+    return separate_body(*(sigmoid(logits[..., k]) for k in range(logits.shape[-1])))
+
+
+def logits_to_polygons(
+    logits: np.ndarray,
+    threshold: float = 0.0,
+    min_area: float = 3.5,
+    simplify: float | None = None,
+    watershed: Sequence[float] | None = None,
+) -> list[shapely.Geometry]:
+    """Turn the channels of a network into footprints.
+
+    Args:
+        logits: (H, W, K), K = 1 (body) to 3 (body, edge, contact).
+        threshold: Of the body's logits (>); not used with ``watershed``.
+        min_area: Smallest footprint kept, in square pixels (>=).
+        simplify: Tolerance of the outlines in pixels, None for exact.
+        watershed: ``(seed, region)`` probabilities of the combined score, see
+            :func:`watershed_instances`: separates buildings that touch in the mask. None takes
+            the 4-connected components of the body alone, as the baseline does.
+    """
+    if watershed is None:
+        return mask_to_polygons(logits[..., 0], threshold, min_area, simplify=simplify)
+    labels = watershed_instances(logits_to_score(logits), *watershed)
+    return list(regions_to_polygons(labels, min_area, simplify).values())
 
 
 @dataclass(frozen=True)

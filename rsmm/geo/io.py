@@ -157,6 +157,34 @@ def read_vector(
     return frame.geometry.to_numpy(), columns, crs or (frame.crs and frame.crs.to_wkt())
 
 
+def integer_ids(
+    column: Sequence, where: str | Path, name: str = 'Id', missing: int | None = None
+) -> np.ndarray:
+    """Return identities as (N,) int64.
+
+    Args:
+        column: Numbers or texts; None and NaN are missing.
+        where: File, for the error.
+        name: Of the attribute.
+        missing: Stands for a missing identity; with None that is an error.
+
+    Raises:
+        DataError: An identity that is no integer; the message holds its row, counted from 1.
+    """
+    import pandas as pd
+
+    column = pd.Series(column, dtype=object)
+    numbers = pd.to_numeric(column, errors='coerce').to_numpy(float)
+    absent = column.isna().to_numpy()
+    bad = numbers % 1 != 0  # NaN too
+    wrong = np.flatnonzero(bad if missing is None else bad & ~absent)
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(f'row {row + 1}: {name} {column[row]!r} is no integer', where=where)
+    numbers[absent] = 0 if missing is None else missing
+    return numbers.astype(np.int64)
+
+
 def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarray:
     """Return a 0/255 (or 0/1, or bool) mask as bool.
 

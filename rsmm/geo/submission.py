@@ -11,7 +11,7 @@ import shapely
 
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.cubes import Cube, merge_same_ids
-from rsmm.geo.io import read_vector
+from rsmm.geo.io import integer_ids, read_vector
 from rsmm.utils import atomic_write
 
 #: Image names: month and area of interest.
@@ -150,8 +150,8 @@ def read_geojson_cubes(
 
     Raises:
         DataNotFoundError: No such file below the folder.
-        DataError: A file without the id attribute, months in different coordinate systems, or
-            two files for the same image.
+        DataError: A file without the id attribute or with an id that is no integer, months in
+            different coordinate systems, or two files for the same image.
     """
     files = [path for path in sorted(Path(folder).rglob('*.geojson')) if _is_footprint_file(path)]
     if not files:
@@ -175,7 +175,7 @@ def read_geojson_cubes(
             )
         if len(shapes) and id_field not in columns:
             raise DataError(f'no attribute {id_field!r}; found {", ".join(columns)}', where=path)
-        names = columns.get(id_field, [])
+        names = integer_ids(columns.get(id_field, []), path, id_field).tolist()
         rows = ((aoi, month, name, shape) for name, shape in zip(names, shapes, strict=False))
         cubes[aoi][month] = _group(_present(rows), drop_empty).get(aoi, {}).get(month, [])
     return cubes
@@ -201,7 +201,7 @@ def _is_footprint_file(path: Path) -> bool:
 
 
 def _present(rows: Iterable[tuple]) -> Iterable[tuple]:
-    """Turn missing geometries into empty ones and ids into integers."""
+    """Turn missing geometries into empty ones and drop z."""
     for aoi, month, name, shape in rows:
         flat = shapely.Polygon() if shape is None else shapely.force_2d(shape)
-        yield aoi, month, int(name), flat
+        yield aoi, month, name, flat

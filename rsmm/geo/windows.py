@@ -9,6 +9,8 @@ import numpy as np
 
 from rsmm.errors import ConfigError
 
+MERGES = ('mean', 'linear')
+
 
 class Window(NamedTuple):
     """A rectangle of a raster in pixels."""
@@ -81,7 +83,7 @@ def blend_weights(shape: tuple[int, int], merge: Literal['mean', 'linear']) -> n
     if merge == 'linear':
         ramps = [np.minimum(np.arange(n) + 1, n - np.arange(n)).astype(np.float32) for n in shape]
         return np.minimum.outer(*ramps)
-    raise ConfigError(f"merge={merge!r}: expected 'mean' or 'linear'")
+    raise ConfigError(f'merge={merge!r}: expected one of {", ".join(MERGES)}')
 
 
 class Mosaic:

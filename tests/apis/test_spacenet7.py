@@ -11,14 +11,8 @@ import rasterio
 import shapely
 
 from rsmm.apis import spacenet7
-from rsmm.apis.spacenet7 import (
-    PipelineOptions,
-    find_buildings,
-    make_options,
-    process_aoi,
-    read_truth,
-    run_pipeline,
-)
+from rsmm.apis.spacenet7 import find_buildings, process_aoi, read_truth, run_pipeline
+from rsmm.apis.spacenet7_options import PipelineOptions, make_options
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.errors import ConfigError
 from rsmm.evaluation.functional import scot

@@ -15,7 +15,8 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.spacenet7 import make_options, run_pipeline
+from rsmm.apis.spacenet7 import run_pipeline
+from rsmm.apis.spacenet7_options import make_options
 from rsmm.evaluation.functional.change_tracking import format_scot
 
 

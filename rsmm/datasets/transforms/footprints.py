@@ -12,7 +12,7 @@ from rsmm.datasets.transforms.formatting import to_chw
 from rsmm.datasets.transforms.geometry import dihedral
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo.io import read_mask, read_vector
+from rsmm.geo.io import integer_ids, read_mask, read_vector
 from rsmm.geo.polygons import polygonal
 from rsmm.geo.rasterize import (
     as_affine,
@@ -27,6 +27,8 @@ from rsmm.sensors import RGB_CAMERA, band_indices
 CHANNELS = ('footprint', 'boundary', 'contact')
 #: Target value of pixels that do not count.
 IGNORE = 255
+#: Identity of footprints whose file gives none.
+NO_IDENTITY = -1
 
 
 def read_mosaic(path: str | Path, udm: str | Path | None = None) -> tuple[np.ndarray, dict]:
@@ -77,19 +79,19 @@ def read_footprints(
         pixels: Whether the coordinates are pixels already.
 
     Returns:
-        Polygons (N,) and identities (N,) int64, from the attribute ``Id``, else 0..N-1.
+        Polygons (N,) and identities (N,) int64: the attribute ``Id``, -1 where there is none.
 
     Raises:
         DataNotFoundError, DataError: As :func:`rsmm.geo.io.read_vector`; a geometry that is no
-            polygon.
+            polygon, an identity that is no integer.
     """
     shapes, columns, _ = read_vector(path, crs=None if pixels else crs)
     shapes = polygonal(shapes, where=str(path))
     if not pixels and transform is not None:
         shapes = to_pixels(shapes, transform)
-    ids = np.asarray(columns.get('Id', np.arange(len(shapes))))
+    ids = integer_ids(columns.get('Id', [None] * len(shapes)), path, missing=NO_IDENTITY)
     present = np.array([not shape.is_empty for shape in shapes], bool)
-    return shapes[present], ids[present].astype(np.int64)
+    return shapes[present], ids[present]
 
 
 @TRANSFORMS.register_module()
@@ -128,7 +130,7 @@ class LoadFootprints(BaseTransform):
 
     Required Keys: label_path (None: no footprints), crs, transform; label_pixels (optional)
 
-    Added Keys: footprints (N,) polygons, footprint_ids (N,) int64
+    Added Keys: footprints (N,) polygons, footprint_ids (N,) int64 (-1 without identity)
     """
 
     def transform(self, results: dict) -> dict:

@@ -11,9 +11,11 @@ import shapely
 import torch
 from mmengine.evaluator import BaseMetric
 
-from rsmm.errors import ConfigError
+from rsmm.datasets.transforms.footprints import NO_IDENTITY
+from rsmm.errors import ConfigError, DataError
 from rsmm.evaluation.functional.change_tracking import scot
 from rsmm.evaluation.functional.footprints import f1_score, footprint_counts, pixel_counts
+from rsmm.geo.collapse import logits_to_polygons
 from rsmm.geo.cubes import make_cube
 from rsmm.geo.polygons import mask_to_polygons
 from rsmm.geo.tracking import track_footprints
@@ -33,7 +35,7 @@ class FootprintMetric(BaseMetric):
             channel.
         instances: Match polygons too; needs ``PackFootprints(footprints=True)``.
         min_iou: Of an instance match (>).
-        min_area: Smallest predicted polygon, square pixels.
+        threshold, min_area, watershed: See :func:`rsmm.geo.logits_to_polygons`.
         collect_device: As mmengine's.
     """
 
@@ -44,27 +46,35 @@ class FootprintMetric(BaseMetric):
         loss: dict | None = None,
         instances: bool = False,
         min_iou: float = 0.5,
+        threshold: float = 0.0,
         min_area: float = 3.5,
+        watershed: Sequence[float] | None = None,
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device)
         self.loss = FootprintLoss(loss or {'bce': 10.0, 'jaccard': 2.5})
         self.instances = instances
         self.min_iou = min_iou
-        self.min_area = min_area
+        self.instances_from = {
+            'threshold': threshold,
+            'min_area': min_area,
+            'watershed': watershed,
+        }
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count one image at a time."""
         for sample in data_samples:
-            logits = sample['seg_logits']['data'][:1].float().cpu()
-            target = sample['gt_sem_seg']['data'][:1].cpu()
-            terms = self.loss(logits[None], target[None])
+            logits = sample['seg_logits']['data'].float().cpu()
+            body, target = logits[:1], sample['gt_sem_seg']['data'][:1].cpu()
+            terms = self.loss(body[None], target[None])
             entry = {
                 'loss': float(torch.stack(list(terms.values())).sum()),
-                'pixels': pixel_counts((logits[0] > 0).numpy(), target[0].numpy()),
+                'pixels': pixel_counts((body[0] > 0).numpy(), target[0].numpy()),
             }
             if self.instances:
-                polygons = mask_to_polygons(logits[0].numpy(), min_area=self.min_area)
+                polygons = logits_to_polygons(
+                    logits.permute(1, 2, 0).numpy(), **self.instances_from
+                )
                 truth = _truth(sample)[0]
                 entry['instances'] = footprint_counts(truth, polygons, self.min_iou)
             self.results.append(entry)
@@ -121,6 +131,12 @@ class SCOTMetric(BaseMetric):
                 logits = np.where(sample['valid'], logits, -np.inf)
             polygons = mask_to_polygons(logits, self.threshold, self.min_area)
             shapes, ids = _truth(sample)
+            if (ids == NO_IDENTITY).any():
+                raise DataError(
+                    'footprints without identities cannot be tracked',
+                    where=f'{sample["aoi"]} {sample["month"]}',
+                    fix="Set labels='labels_match' or 'labels_match_pix' in the test dataset",
+                )
             self.results.append(
                 {
                     'aoi': sample['aoi'],

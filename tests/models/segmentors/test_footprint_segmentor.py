@@ -132,7 +132,7 @@ def test_prediction_attaches_logits_and_mask(small):
 
 
 def test_constant_predictor_is_the_same_with_any_tiling(small):
-    from rsmm.geo.scene import network_predictor
+    from rsmm.apis.scene import tile_predictor
     from rsmm.geo.windows import predict_windows
 
     model = copy.deepcopy(small)
@@ -141,7 +141,7 @@ def test_constant_predictor_is_the_same_with_any_tiling(small):
     with torch.no_grad():
         model.decode_head.output.weight.zero_()
         model.decode_head.output.bias.fill_(1.5)
-    logits = predict_windows(image, (70, 64), network_predictor(model), tile=32, step=20)
+    logits = predict_windows(image, (70, 64), tile_predictor(model.eval()), tile=32, step=20)
     assert logits.shape == (70, 64, 1)
     assert abs(logits - 1.5).max() < 1e-5
 
