@@ -1,4 +1,4 @@
-# saco on a toy CACo archive, from random weights, small enough for a CPU:
+# SACo on a toy CACo archive, from random weights, small enough for a CPU:
 #   python tools/misc/make_toy_data.py caco --out data/toy/caco --size 96 --places 120
 _base_ = './saco_resnet18_100e_caco-100k.py'
 data_root = 'data/toy/caco'

@@ -1,0 +1,37 @@
+# MoCo v2 on toy EuroSAT at half width; the log compares its probes with those of random weights:
+#   python tools/misc/make_toy_data.py eurosat --out data/toy/eurosat --chips-per-class 150
+_base_ = './moco-v2_resnet18_20e_eurosat-rgb.py'
+data_root = 'data/toy/eurosat'
+
+chips = dict(
+    type='EuroSAT',
+    data_root=data_root,
+    pipeline=[dict(type='LoadRaster'), dict(type='PackRaster')],
+)
+model = dict(
+    backbone=dict(stem_channels=32, base_channels=32),
+    neck=dict(in_channels=256),
+    # Shorter than the dataset: no image meets its own older keys as negatives.
+    queue_len=512,
+)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root=data_root),
+)
+optim_wrapper = dict(optimizer=dict(lr=0.06))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, end=5, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', T_max=145, begin=5, end=150, convert_to_iter_based=True),
+]
+train_cfg = dict(max_epochs=150)
+custom_hooks = [
+    dict(
+        type='OnlineProbeHook',
+        interval=25,
+        train=dict(split='train', **chips),
+        test=dict(split='val', **chips),
+    )
+]
+default_hooks = dict(checkpoint=dict(interval=50))
