@@ -1,4 +1,4 @@
-# The study's classifier on maps that configs/crime/maps_deformable-detr_r18_toy.py wrote.
+# The study's classifier on maps that configs/crime/maps_deformable-detr_r18-narrow_toy.py wrote.
 _base_ = [
     '../_base_/models/tiny_cnn.py',
     '../_base_/datasets/crime_maps.py',
@@ -7,7 +7,7 @@ _base_ = [
 ]
 maps_dir = 'data/toy/urban-tiles-maps/detr'
 epochs = 20
-in_channels = 256
+in_channels = 128  # 256 at full width
 size = 100  # as the study's; behind the first convolution
 
 model = dict(backbone=dict(in_channels=in_channels, size=size))

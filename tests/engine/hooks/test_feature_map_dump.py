@@ -24,7 +24,7 @@ from rsmm.registry import MODELS
 from rsmm.toy.writers.aerial import write_urban_tiles
 
 CONFIGS = Path(__file__).parents[3] / 'configs/crime'
-DETR, MAE = CONFIGS / 'maps_deformable-detr_r18_toy.py', CONFIGS / 'maps_mae-vit-tiny_toy.py'
+DETR, MAE = CONFIGS / 'maps_deformable-detr_r18-narrow_toy.py', CONFIGS / 'maps_mae-vit-tiny_toy.py'
 SMALL_DETR = {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1, 'scale': (128, 128)}
 
 
@@ -79,7 +79,7 @@ def test_detector_maps_are_those_of_the_encoder(tiles: Path, tmp_path: Path) -> 
         feats = model.extract_feat(data['inputs'])
         inputs, _ = model.pre_transformer(feats, data['data_samples'])
         memory = model.forward_encoder(**inputs)['memory']
-    expected = memory[0, : 16 * 16].T.reshape(256, 16, 16)
+    expected = memory[0, : 16 * 16].T.reshape(128, 16, 16)
     with np.load(tmp_path / 'maps' / images[3]) as file:
         assert file['feat'].dtype == np.float16
         assert file['level'] == 0

@@ -1,6 +1,6 @@
 # Encoder maps of the toy Deformable DETR for every tile:
-# python tools/test.py THIS work_dirs/deformable_detr/epoch_30.pth --cfg-options maps_dir=DIR
-_base_ = ['../deformable_detr/deformable-detr_r18_30e_toy.py']
+# python tools/test.py THIS work_dirs/deformable_detr/epoch_40.pth --cfg-options maps_dir=DIR
+_base_ = ['../deformable_detr/deformable-detr_r18-narrow_40e_toy.py']
 
 data_root = 'data/toy/urban-tiles/tiles'
 maps_dir = 'data/toy/urban-tiles-maps/detr'
