@@ -189,6 +189,8 @@ class SeasonalViews(BaseTransform):
         size: Output of the crop in pixels.
         scale: Range of the share of the area that the crop keeps.
         aug: Transforms to use instead of the method's own.
+        compat: None, or ``'reference'`` for SACo's augmentation as released, which moves every band
+            on its own (:class:`~rsmm.datasets.transforms.per_band.PerBandAug`).
     """
 
     def __init__(
@@ -197,13 +199,19 @@ class SeasonalViews(BaseTransform):
         size: int = 224,
         scale: Sequence[float] = (0.2, 1.0),
         aug: Sequence[dict] | None = None,
+        compat: str | None = None,
     ) -> None:
         if mode is not None and mode not in VIEWS:
             raise ConfigError(
                 f'no views for mode {mode!r}', where='SeasonalViews', fix=f'Known: {tuple(VIEWS)}'
             )
+        if compat not in (None, 'reference'):
+            raise ConfigError(
+                f"compat={compat!r} is neither None nor 'reference'", where='SeasonalViews'
+            )
         self.mode = mode
         self.aug = aug
+        self.compat = compat
         self.crop = [{'type': 'RandomResizedCrop', 'size': size, 'scale': tuple(scale)}]
         self.built: dict[tuple, dict[str, Compose]] = {}
 
@@ -211,7 +219,7 @@ class SeasonalViews(BaseTransform):
         """Built recipes for a method and bands."""
         key = mode, bands
         if key not in self.built:
-            aug = default_aug(mode, bands) if self.aug is None else self.aug
+            aug = default_aug(mode, bands, self.compat) if self.aug is None else self.aug
             parts = {'crop': self.crop, 'aug': aug}
             self.built[key] = {
                 name: Compose([TRANSFORMS.build(dict(t)) for part in recipe for t in parts[part]])
@@ -235,13 +243,13 @@ class SeasonalViews(BaseTransform):
         return f'SeasonalViews(mode={self.mode!r})'
 
 
-def default_aug(mode: str, bands: Sequence[str] = RGB) -> list[dict]:
+def default_aug(mode: str, bands: Sequence[str] = RGB, compat: str | None = None) -> list[dict]:
     """The published augmentation of a method; without changes of colour for other bands than RGB.
 
     MoCo v2, SeCo, CACo: colour jitter, gray, blur, flip. SACo: one geometry for all bands.
     """
     if mode in ('saco', 'sa_moco'):
-        return [{'type': 'SharedGeometricAug'}]
+        return [{'type': 'PerBandAug' if compat == 'reference' else 'SharedGeometricAug'}]
     if tuple(bands) == RGB:
         colour = [
             {'type': 'RandomColorJitter', 'brightness': 0.4, 'contrast': 0.4, 'saturation': 0.4,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rsmm.datasets.seeded import seeded
+from rsmm.datasets.transforms.per_band import PerBandAug
 from rsmm.datasets.transforms.seasonal import (
     VIEWS,
     QuantileStretch,
@@ -157,3 +158,42 @@ def test_band_groups() -> None:
 def test_unknown_mode() -> None:
     with pytest.raises(ConfigError, match="'sacco'"):
         SeasonalViews('sacco')
+
+
+def test_reference_augmentation_takes_the_footprints_apart() -> None:
+    """Golden: 128 native pixels of a 264-pixel scene, per ground sampling distance."""
+    image = np.zeros((264, 264, 3), np.uint8)
+    image[68:196, 68:196] = 200  # the middle 128 pixels of 10 m
+    bands = ('B04', 'B05', 'B01')
+    out = PerBandAug().cut(image, bands, 0)
+    share = (out > 100).mean(axis=(0, 1))
+    zooms = np.array([264 / 128, 132 / 128, 44 / 128])
+    np.testing.assert_allclose(share, np.minimum(1, zooms * 128 / 264) ** 2, atol=0.01)
+    # All of the 60 m band is in view, with zeros round it.
+    full = PerBandAug().cut(np.full((264, 264, 1), 90, np.uint8), ('B01',), 0)
+    assert (full[132, 132], full[0, 0]) == (90, 0)
+    np.testing.assert_allclose((full > 45).mean(), (44 / 128) ** 2, atol=0.005)
+
+
+def test_reference_augmentation_is_an_option_of_saco() -> None:
+    images = [scene(12), scene(12)]
+
+    def views(compat: str | None) -> list[np.ndarray]:
+        with seeded(3):
+            results = {'img': images, 'bands': S2, 'mode': 'saco'}
+            return SeasonalViews(compat=compat)(results)['img']
+
+    released, corrected = views('reference'), views(None)
+    np.testing.assert_array_equal(released[0], images[0])
+    assert any((a != b).any() for a, b in zip(released[1:], corrected[1:], strict=True))
+    with pytest.raises(ConfigError, match='reference'):
+        SeasonalViews(compat='released')
+
+
+def test_reference_light_differs_between_bands() -> None:
+    image = np.repeat(scene(1) // 2, 12, axis=2)
+    with seeded(4):
+        aug = PerBandAug(prob=1, crop=264, extent=2640)
+        aug.cut = lambda image, bands, angle: image
+        out = aug({'img': image, 'bands': S2})['img']
+    assert len({out[..., band].tobytes() for band in range(12)}) > 6
