@@ -18,6 +18,7 @@ import re
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _DECORATED = re.compile(
     re.MULTILINE,
 )
 _import_lock = threading.RLock()
+# mmcv without compiled ops warns at every start; rsmm.ops.mmcv_fallback brings what is used here.
+warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
 
 
 @functools.cache

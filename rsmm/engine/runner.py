@@ -116,6 +116,10 @@ class Runner(MMEngineRunner):
         }
         super().register_default_hooks(own | (hooks or {}))
 
+    def get_hooks_info(self) -> str:
+        """Name the hooks once, in their order; mmengine lists them for each of twenty moments."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""
         with hold_folder(self.work_dir, enabled=is_main_process()):
