@@ -13,7 +13,7 @@ from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.registry import DATASETS
-from rsmm.sensors import band_indices, band_order, resolve_bands
+from rsmm.sensors import band_indices, resolve_bands
 
 FOLDS = (1, 2, 3, 4, 5)
 #: Day 0 of the series.
@@ -35,7 +35,8 @@ class PASTIS(RSDataset):
         data_root: Folder of ``metadata.geojson``.
         folds: Folds to take: 1, 2, 3 for training, 4 to validate, 5 to test.
         norm_folds: Folds whose statistics normalise, averaged: those of training, everywhere.
-        bands: Bands wanted, None for all ten.
+        bands: Bands wanted, None for all.
+        file_bands: Bands of the files in order, for series of one's own; PASTIS has ten.
         ignore_void: Whether void pixels are ignored (255) instead of being class 19.
         ignore_background: The same for class 0.
         **kwargs: Arguments of mmengine's ``BaseDataset``.
@@ -55,6 +56,7 @@ class PASTIS(RSDataset):
         folds: Sequence[int] = (1, 2, 3),
         norm_folds: Sequence[int] = (1, 2, 3),
         bands: str | Sequence[str] | None = None,
+        file_bands: str | Sequence[str] = 'pastis',
         ignore_void: bool = True,
         ignore_background: bool = False,
         **kwargs,
@@ -69,7 +71,7 @@ class PASTIS(RSDataset):
                 )
         self.folds = tuple(folds)
         self.norm_folds = tuple(norm_folds)
-        self.file_bands = band_order('pastis')
+        self.file_bands = resolve_bands(file_bands)
         self.bands = self.file_bands if bands is None else resolve_bands(bands)
         band_indices(self.file_bands, self.bands, where='PASTIS bands')
         self.void = (VOID,) * ignore_void + (BACKGROUND,) * ignore_background
@@ -82,7 +84,7 @@ class PASTIS(RSDataset):
         root = Path(self.data_root)
         path = root / 'metadata.geojson'
         patches = read_metadata(path)
-        self._norm = read_norm(root / 'NORM_S2_patch.json', self.norm_folds)
+        self._norm = read_norm(root / 'NORM_S2_patch.json', self.norm_folds, len(self.file_bands))
         chosen = [patch for patch in patches if patch['fold'] in self.folds]
         if not chosen:
             have = sorted({patch['fold'] for patch in patches})
@@ -185,12 +187,14 @@ def parse_dates(dates: Mapping | str, where: str) -> tuple[int, ...]:
     return tuple(days)
 
 
-def read_norm(path: Path, folds: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per band, averaged over folds.
+def read_norm(
+    path: Path, folds: Sequence[int], count: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of ``count`` bands, averaged over folds.
 
     Raises:
         DataNotFoundError: There is no such file.
-        DataError: A fold is missing, or has other than ten values.
+        DataError: A fold is missing, or has other than ``count`` values.
     """
     if not path.is_file():
         raise PASTIS.not_found('there is no such file', path)
@@ -205,7 +209,6 @@ def read_norm(path: Path, folds: Sequence[int]) -> tuple[tuple[float, ...], tupl
             raise DataError(f'has no Fold_{fold} with mean and std', where=path)
         stats.append([entry['mean'], entry['std']])
     values = np.array(stats, np.float64)
-    count = len(band_order('pastis'))
     if values.shape[2] != count:
         raise DataError(f'expected {count} values per fold, found {values.shape[2]}', where=path)
     mean, std = values.mean(axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from rsmm.models.segmentors.dense import DenseModel
+from rsmm.models.segmentors.encoders import pad_to_multiple
 from rsmm.registry import MODELS
 
 
@@ -20,7 +21,10 @@ class RasterSegmentor(DenseModel):
     def extract_feat(self, inputs) -> tuple[torch.Tensor, ...]:
         """Return features of images (N, C, H, W), or of series, a dict for the encoder."""
         if isinstance(inputs, dict):
-            return tuple(self.backbone(**inputs))
+            images = inputs['images']
+            padded = pad_to_multiple(images.flatten(0, 1), self.multiple)
+            images = padded.unflatten(0, images.shape[:2])
+            return tuple(self.backbone(**{**inputs, 'images': images}))
         return self.encode(inputs)
 
     @staticmethod
