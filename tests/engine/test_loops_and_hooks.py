@@ -46,6 +46,24 @@ def test_knn_probe_does_not_depend_on_the_batch(repo_root, chips, tmp_path):
     assert accuracies[0] == accuracies[1]
 
 
+def test_retrieval_runs_from_its_config(repo_root, chips, tmp_path):
+    """The config's figures are those of the pure function on the backbone's own features."""
+    config = load_config(
+        repo_root / 'configs' / 'caco' / 'resnet18_retrieval_eurosat-rgb.py',
+        dict(data_root=str(chips), num_workers=0, test_split='all'),
+    )
+    config.test_evaluator.topk = (3, 10)
+    config.test_dataloader.batch_size = 16
+    metrics = run.test(config, 'random', work_dir=tmp_path)
+    assert set(metrics) == {f'retrieval/{name}@{k}' for name in 'PR' for k in (3, 10)}
+    # 8 chips per class: 7 others can be found.
+    for k in (3, 10):
+        assert 0 < metrics[f'retrieval/P@{k}'] <= 100
+        np.testing.assert_allclose(
+            metrics[f'retrieval/R@{k}'], metrics[f'retrieval/P@{k}'] * k / 7, rtol=1e-6
+        )
+
+
 def test_random_state_follows_seed_step_and_rank():
     class Runner:
         seed, iter, rank = 1, 2, 0

@@ -7,17 +7,17 @@ import copy
 import numpy as np
 import torch
 from mmengine.dist import all_gather, is_main_process
-from mmengine.runner import TestLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from rsmm.engine.loops.feature import FeatureTestLoop
 from rsmm.evaluation.functional.knn import knn_scores
 from rsmm.registry import LOOPS
 from rsmm.utils import track
 
 
 @LOOPS.register_module()
-class KNNTestLoop(TestLoop):
+class KNNTestLoop(FeatureTestLoop):
     """Classify the test samples by the labelled samples nearest to them in feature space.
 
     The model's backbone, in evaluation mode, gives one vector per sample (spatial features are
@@ -52,45 +52,25 @@ class KNNTestLoop(TestLoop):
         self.k = k
         self.temperature = temperature
 
-    def run(self) -> dict[str, float]:
-        """Extract the bank, vote for every test sample and evaluate."""
-        self.runner.call_hook('before_test')
-        self.runner.call_hook('before_test_epoch')
-        self.runner.model.eval()
-        bank, labels = self._bank()
-        num_classes = len(self.dataloader.dataset.metainfo['classes'])
-        for index, batch in enumerate(self.dataloader):
-            self.runner.call_hook('before_test_iter', batch_idx=index, data_batch=batch)
-            features, samples = self._features(batch)
-            scores = knn_scores(bank, labels, features, num_classes, self.k, self.temperature)
-            for sample, score in zip(samples, scores, strict=True):
-                sample.set_pred_score(score).set_pred_label(score.argmax())
-            self.evaluator.process(data_samples=samples, data_batch=batch)
-            self.runner.call_hook(
-                'after_test_iter', batch_idx=index, data_batch=batch, outputs=samples
-            )
-        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
-        self.runner.call_hook('after_test_epoch', metrics=metrics)
-        self.runner.call_hook('after_test')
-        return metrics
+    def prepare(self) -> None:
+        """Extract the bank."""
+        self.bank, self.labels = self._bank()
+        self.num_classes = len(self.dataloader.dataset.metainfo['classes'])
 
-    @torch.no_grad()
-    def _features(self, batch: dict) -> tuple[Tensor, list]:
-        model = getattr(self.runner.model, 'module', self.runner.model)
-        data = model.data_preprocessor(batch, training=False)
-        with torch.autocast(data['inputs'].device.type, enabled=self.fp16):
-            features = model.backbone(data['inputs'])
-        features = features[-1] if isinstance(features, tuple | list) else features
-        if features.dim() > 2:
-            features = features.flatten(2).mean(2)
-        return features.float(), data['data_samples']
+    def describe(self, features: Tensor, samples: list) -> None:
+        """Vote for the samples of a batch."""
+        scores = knn_scores(
+            self.bank, self.labels, features, self.num_classes, self.k, self.temperature
+        )
+        for sample, score in zip(samples, scores, strict=True):
+            sample.set_pred_score(score).set_pred_label(score.argmax())
 
     def _bank(self) -> tuple[Tensor, Tensor]:
         """Features and labels of the labelled samples of all processes, each sample once."""
         features, labels, indices = [], [], []
         batches = self.bank_dataloader
         for batch in track(batches, 'Extracting the bank') if is_main_process() else batches:
-            part, samples = self._features(batch)
+            part, samples = self.features(batch)
             features.append(part)
             labels.append(torch.stack([sample.gt_label.view(-1)[0] for sample in samples]))
             indices += [sample.sample_idx for sample in samples]

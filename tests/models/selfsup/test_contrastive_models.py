@@ -409,6 +409,39 @@ def test_two_processes_equal_one(name: str, tmp_path) -> None:
             assert torch.equal(parts[0]['state'][key], parts[1]['state'][key])
 
 
+def _own_negatives_worker(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2)
+    model = convert_cpu_sync_batchnorm(build('SeCo', gather_negatives=False))
+    own = slice(4 * rank, 4 * rank + 4)
+    out = model.loss([view[own] for view in views_for('SeCo')])
+    torch.save({'loss': out['loss'].detach(), 'queue': model.queue}, f'{folder}/{rank}.pt')
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.distributed
+def test_each_process_may_keep_to_its_own_negatives(tmp_path) -> None:
+    """Without gathering, a process computes the loss of its rows among themselves."""
+    mp.start_processes(_own_negatives_worker, (str(tmp_path),), nprocs=2, start_method='fork')
+    parts = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in range(2)]
+    model, views = build('SeCo'), views_for('SeCo')
+    q = model.neck(model.backbone(views[0]))
+    keys = [[model.neck_k(model.backbone_k(v))[i] for v in views[1:]] for i in range(3)]
+    queues = [queue.T for queue in model.queue.clone()]
+    for rank, part in enumerate(parts):
+        rows = slice(4 * rank, 4 * rank + 4)
+        own_keys = [[view[rows] for view in space] for space in keys]
+        expected = seco_loss([z[rows] for z in q], own_keys, queues, 0.07)['loss']
+        torch.testing.assert_close(part['loss'], expected.detach(), atol=1e-5, rtol=1e-5)
+    # The queue takes the keys of all processes all the same.
+    whole = seco_loss(q, keys, queues, 0.07)['loss']
+    assert (parts[0]['loss'] + parts[1]['loss']) / 2 < whole - 0.01
+    assert torch.equal(parts[0]['queue'], parts[1]['queue'])
+    entered = torch.nn.functional.normalize(keys[0][0], dim=1)
+    torch.testing.assert_close(parts[0]['queue'][0, :, :8].T, entered.detach())
+
+
 def _shuffle_worker(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2)
