@@ -13,6 +13,7 @@ from rsmm.apis.config import load_config
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
 from rsmm.toy.writers.aerial import write_aerial, write_urban_tiles
+from rsmm.toy.writers.eurosat import write_eurosat
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -29,6 +30,14 @@ def tiles(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp('toy') / 'urban'
     write_urban_tiles(out, tiles_per_city=6)
     return out
+
+
+@pytest.fixture(scope='module')
+def chips(tmp_path_factory) -> Path:
+    """Ten chips of 13 bands."""
+    out = tmp_path_factory.mktemp('toy') / 'eurosat'
+    write_eurosat(out, chips_per_class=1, products=('ms',))
+    return out / 'tif'
 
 
 def paths(folder: str) -> list:
@@ -57,19 +66,35 @@ def one_step(config) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize('path', paths('swav'))
-def test_swav(path: Path, tiles: Path) -> None:
-    config = load_config(path, {'data_root': str(tiles / 'tiles')})
+def test_swav(path: Path, tiles: Path, chips: Path) -> None:
+    root = chips if 'eurosat-ms' in path.stem else tiles / 'tiles'
+    config = load_config(path, {'data_root': str(root)})
     config.train_dataloader.update(batch_size=4, num_workers=0)
     losses = one_step(config)
     uniform = torch.tensor(float(config.model.head.loss.num_prototypes)).log()
     assert 0.5 * uniform < losses['loss'] < 2 * uniform
 
 
+def test_crops_of_thirteen_bands(chips: Path) -> None:
+    """Crops of both sizes keep all bands and the stored dtype, and differ from each other."""
+    options = {'data_root': str(chips), 'num_workers': 0}
+    config = load_config(CONFIGS / 'swav/swav_resnet18_50e_eurosat-ms.py', options)
+    config.train_dataloader.batch_size = 2
+    views = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))['inputs']
+    assert [tuple(view.shape) for view in views] == [(2, 13, 64, 64)] * 2 + [(2, 13, 32, 32)] * 4
+    assert all(view.dtype == torch.uint16 for view in views)
+    assert not views[0].equal(views[1])
+    normalised = MODELS.build(config.model.data_preprocessor)({'inputs': views})['inputs']
+    spread = torch.stack([view.mean((0, 2, 3)) for view in normalised]).abs()
+    assert spread.max() < 5  # in standard deviations of each band
+
+
 @pytest.mark.parametrize('path', paths('mae'))
-def test_mae(path: Path, tiles: Path) -> None:
+def test_mae(path: Path, tiles: Path, chips: Path) -> None:
     if 'faster-rcnn' in path.name:
         pytest.skip('a detector: see test_detectors')
-    config = load_config(path, {'data_root': str(tiles / 'tiles')})
+    root = chips if 'eurosat-ms' in path.stem else tiles / 'tiles'
+    config = load_config(path, {'data_root': str(root)})
     config.train_dataloader.update(batch_size=2, num_workers=0)
     one_step(config)
 
