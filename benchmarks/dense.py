@@ -1,6 +1,6 @@
-"""Change and segmentation: python benchmarks/dense.py [--sides 2048 4096 8192]
+"""Change and segmentation: python benchmarks/dense.py [loading] [scene] [memory]
 
-Measures side by side in one run
+Measures side by side
 
 - training samples a second of the OSCD and PASTIS pipelines against a bare loop that reads the same
   arrays from memory, cuts and flips them, and makes tensors,
@@ -14,6 +14,7 @@ The fastest of several rounds is reported: other load only ever adds time.
 from __future__ import annotations
 
 import argparse
+import copy
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from record import record
 
@@ -34,6 +36,7 @@ from rsmm.toy import get_writer
 
 ROUNDS = 3
 TILE, STEP = 512, 512
+PARTS = ('loading', 'scene', 'memory')
 
 
 def fastest(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -127,9 +130,8 @@ def segmentor():
             type='FCNHead', in_channels=512, in_index=0, channels=64, num_convs=1, num_classes=6
         ),
         data_preprocessor=dict(type='rsmm.MultiSpectralPreprocessor', scale=255.0),
-        test_cfg=dict(mode='slide', crop_size=(TILE, TILE), stride=(STEP, STEP)),
+        test_cfg=ConfigDict(mode='slide', crop_size=(TILE, TILE), stride=(STEP, STEP)),
     ).eval()
-    model.logits = lambda images: model.encode_decode(images, _metas(images))
     return model
 
 
@@ -140,8 +142,10 @@ def _metas(images: torch.Tensor) -> list[dict]:
 def scenes(side: int) -> dict[str, float]:
     """Megapixels a second of both ways on one scene."""
     model = segmentor()
+    streamed = copy.deepcopy(model)  # predict_scene changes the layout of the weights
+    streamed.logits = lambda images: streamed.encode_decode(images, _metas(images))
+    predict = tile_predictor(streamed)
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    predict = tile_predictor(model)
 
     def stream() -> np.ndarray:
         rows = stream_windows(
@@ -159,7 +163,6 @@ def scenes(side: int) -> dict[str, float]:
     same = float((stream() == slide()).mean())
     megapixels = side * side / 1e6
     return {
-        'side': side,
         'equal_pixels': same,
         'stream_mpx_per_s': megapixels / fastest(stream),
         'mmseg_slide_mpx_per_s': megapixels / fastest(slide),
@@ -209,22 +212,26 @@ def write_scene(path: Path, side: int) -> None:
 
 
 def main() -> None:
-    """Measure and store."""
+    """Measure the parts asked for and store each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--sides', nargs='+', type=int, default=[2048, 4096, 8192])
+    parser.add_argument('parts', nargs='*', help=f'among {", ".join(PARTS)}; default all')
+    parser.add_argument('--scene-sides', nargs='+', type=int, default=[2048, 4096])
+    parser.add_argument('--memory-sides', nargs='+', type=int, default=[2048, 4096, 8192])
     parser.add_argument('--predict', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--out', help='file for the results')
     args = parser.parse_args()
     if args.predict:
         predict_file(args.predict)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        results: dict = {'loading': loading(Path(folder))}
-    results['scene'] = scenes(args.sides[0])
-    results['peak_memory_mib'] = {str(side): peak_memory(side) for side in args.sides}
-    for key, value in results.items():
-        print(key, value)
-    print(f'Stored in {record("dense", results, args.out)}')
+    for part in args.parts or PARTS:
+        if part == 'loading':
+            with tempfile.TemporaryDirectory() as folder:
+                results: dict = loading(Path(folder))
+        elif part == 'scene':
+            results = {str(side): scenes(side) for side in args.scene_sides}
+        else:
+            results = {str(side): peak_memory(side) for side in args.memory_sides}
+        print(part, results)
+        print(f'Stored in {record(f"dense_{part}", results)}')
 
 
 if __name__ == '__main__':
