@@ -6,6 +6,8 @@
 the masks of an animation stand in for probabilities and another animation for the truth:
 
     python benchmarks/spacenet7_postprocessing.py --gif sn7_cube_pred.gif --truth sn7_cube_label.gif
+
+The means over the areas are stored in ``benchmarks/results/spacenet7_postprocessing_<name>.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from record import record
 
 from rsmm.apis.spacenet7 import find_buildings, read_truth
 from rsmm.apis.spacenet7_options import PipelineOptions
@@ -82,11 +85,13 @@ def main() -> None:
     parser.add_argument('--gif', type=Path)
     parser.add_argument('--truth', type=Path)
     parser.add_argument('--aoi', nargs='*', help='only these, e.g. the held-out ones')
+    parser.add_argument('--name', default='run', help='of the results file')
     args = parser.parse_args()
     stacks, truth = from_gifs(args.gif, args.truth) if args.gif else from_run(args.run, args.images)
     wanted = args.aoi or sorted(stacks)
     truth = {aoi: truth[aoi] for aoi in wanted}
     print(f'{"":40} {"T":>6} {"C":>6} {"SCOT":>6} {"MOTA":>6}')
+    table = {}
     for name, settings in SWITCHES.items():
         options = PipelineOptions(**settings)
         proposals = {aoi: find_buildings(*stacks[aoi], options) for aoi in wanted}
@@ -96,7 +101,10 @@ def main() -> None:
             np.mean([area[key] for area in areas]) for key in ('track_score', 'change_score')
         )
         values = track, change, result['score'], result['mota']
+        names = ('track_score', 'change_score', 'scot', 'mota')
+        table[name] = {key: round(float(v), 4) for key, v in zip(names, values, strict=True)}
         print(f'{name:40} ' + ' '.join(f'{value:6.3f}' for value in values), flush=True)
+    record(f'spacenet7_postprocessing_{args.name}', {'aois': wanted, 'switches': table})
 
 
 if __name__ == '__main__':

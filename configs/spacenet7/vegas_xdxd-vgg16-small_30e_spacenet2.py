@@ -38,7 +38,7 @@ train_dataloader = dict(
     drop_last=True,
     dataset=dict(
         type='RepeatDataset',
-        times=16,
+        times=8,
         dataset=dict(exclude=[held_out], pipeline=train_pipeline, **tiles),
     ),
 )

@@ -25,21 +25,23 @@ def load_model(
         checkpoint: Weights, ``'random'`` for none.
         device: ``'cpu'`` or ``'cuda'``.
         options: Dotted config keys to override.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or belongs to another model.
     """
     from mmengine.registry import init_default_scope
-    from mmengine.runner import load_state_dict
 
     from rsmm.apis.config import load_config, model_settings
     from rsmm.apis.run import RANDOM
     from rsmm.engine.checkpoint import load_checkpoint_file
+    from rsmm.engine.weights import load_weights
     from rsmm.registry import MODELS
 
     settings = load_config(config, options)
     init_default_scope(settings.get('default_scope', 'rsmm'))
     model = MODELS.build(model_settings(settings))
     if checkpoint != RANDOM:
-        loaded = load_checkpoint_file(checkpoint)
-        load_state_dict(model, loaded.get('state_dict', loaded), strict=True)
+        load_weights(model, load_checkpoint_file(checkpoint), 'model', where=checkpoint)
     return model.to(device).eval()
 
 

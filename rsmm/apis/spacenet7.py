@@ -245,7 +245,6 @@ def run_pipeline(
     waiting = [
         aoi for aoi, frames in cubes.items() if not _is_done(out / aoi, frames, options, model)
     ]
-    out.mkdir(parents=True, exist_ok=True)
     jobs = [(aoi, cubes[aoi], out, options, model) for aoi in waiting]
     if processes > 1 and len(jobs) > 1:
         context = multiprocessing.get_context('spawn')

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.spacenet7_splits import select_aois
-from rsmm.errors import ConfigError, DataError, did_you_mean
+from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.submission import STEM, parse_stem
 from rsmm.registry import DATASETS
 
@@ -61,13 +61,17 @@ def find_cubes(
         ``{aoi: [Frame, ...]}`` sorted by AOI and month. Gaps between months are normal.
 
     Raises:
-        DataError: No images of SpaceNet 7, an unknown label folder, or a month twice in an AOI.
+        DataNotFoundError: There is no such folder.
+        ConfigError: An unknown label folder.
+        DataError: No images of SpaceNet 7, or a month twice in an AOI.
     """
     if labels is not None and labels not in LABELS:
         raise ConfigError(
             f'labels={labels!r}.{did_you_mean(labels, LABELS)}', fix=f'Known: {", ".join(LABELS)}'
         )
     root = Path(folder)
+    if not root.is_dir():
+        raise DataNotFoundError('there is no such folder', where=root)
     cubes: dict[str, list[Frame]] = {}
     for aoi_folder in [root, *sorted(path for path in root.iterdir() if path.is_dir())]:
         image_folder = _image_folder(aoi_folder, images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from rsmm.geo.cubes import building_history
 
 _GOLDEN = 0.618033988749895
 _CAPTION = 14  # pixels
+_GROUND_COLOURS = 190  # of the 256 of a GIF
 
 
 def id_colour(name: int) -> tuple[int, int, int]:
     """Return a bright colour for an identity; neighbouring numbers differ strongly."""
-    import colorsys
+    return _bright((int(name) * _GOLDEN) % 1)
 
-    hue = (int(name) * _GOLDEN) % 1
+
+def _bright(hue: float) -> tuple[int, int, int]:
     return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
 
 
@@ -95,15 +98,31 @@ def write_animation(
 ) -> None:
     """Write an animated GIF of the identities through time."""
     months = check_images(images, cube)
+    palette = _palette([images[month] for month in months])
     frames = []
     for month in months:
         frame = draw_footprints(images[month], cube[month], scale)
         pen = ImageDraw.Draw(frame)
         pen.rectangle((0, 0, 62, _CAPTION), fill='black')
         pen.text((3, 1), month, fill='white')
-        frames.append(frame)
+        frames.append(frame.quantize(palette=palette, dither=Image.Dither.NONE))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+
+
+def _palette(images: Sequence[np.ndarray]) -> Image.Image:
+    """256 colours for all frames: those of the images, and enough for identities to keep theirs.
+
+    Left to itself a GIF drops the colours of thin outlines, so that identities look alike.
+    """
+    sheet = np.concatenate([image.reshape(-1, 3) for image in images])[None, ::7]
+    ground = Image.fromarray(np.ascontiguousarray(sheet)).quantize(_GROUND_COLOURS)
+    spare = 256 - _GROUND_COLOURS - 2
+    own = [0, 0, 0, 255, 255, 255, *(part for k in range(spare) for part in _bright(k / spare))]
+    colours = (ground.getpalette() + [0] * 768)[: 3 * _GROUND_COLOURS]
+    palette = Image.new('P', (1, 1))
+    palette.putpalette(colours + own)
+    return palette
 
 
 def new_buildings(cube: Mapping[str, Sequence]) -> dict[str, int]:

@@ -24,23 +24,23 @@ _PAGE = """<!DOCTYPE html>
 <title>__TITLE__</title>
 <style>
 body { margin: 0; background: #14171c; color: #e8eaee; font: 15px/1.4 system-ui, sans-serif; }
-main { max-width: 1000px; margin: 0 auto; padding: 12px; }
-h1 { font-size: 18px; margin: 4px 0 10px; }
-#stage { position: relative; width: 100%; background: #000; }
+main { max-width: 1400px; margin: 0 auto; padding: 12px; }
+h1 { font-size: 18px; margin: 0; }
+#stage { position: relative; background: #000; margin: 0 auto;
+  width: min(100%, calc((100vh - 150px) * var(--ratio))); min-width: 280px; }
 #stage img, #stage svg { display: block; width: 100%; image-rendering: pixelated; }
 #stage svg { position: absolute; inset: 0; height: 100%; }
 path { fill-opacity: 0.15; stroke-width: 1.2; vector-effect: non-scaling-stroke; }
 path:hover, path.picked { fill-opacity: 0.7; stroke: #fff; }
-.bar { display: flex; gap: 14px; align-items: center; flex-wrap: wrap; margin: 10px 0; }
+.bar { display: flex; gap: 14px; align-items: center; flex-wrap: wrap; margin: 8px 0; }
 input[type=range] { flex: 1; min-width: 200px; }
 output { font-variant-numeric: tabular-nums; min-width: 4.5em; }
-#info { min-height: 1.4em; color: #b9c0cc; }
+#info { min-height: 1.4em; margin: 0 0 8px; color: #b9c0cc; }
 </style>
 </head>
 <body>
 <main>
 <h1>__TITLE__</h1>
-<div id="stage"><img id="image" alt="image of the month"><svg id="shapes"></svg></div>
 <div class="bar">
 <button id="play" type="button">Play</button>
 <label for="month">Month</label>
@@ -50,6 +50,7 @@ output { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 <label><input id="fresh" type="checkbox"> only new buildings</label>
 </div>
 <p id="info" aria-live="polite"></p>
+<div id="stage"><img id="image" alt="image of the month"><svg id="shapes"></svg></div>
 </main>
 <script>
 const data = __DATA__;
@@ -57,6 +58,7 @@ const by = id => document.getElementById(id);
 const svg = by('shapes'), slider = by('month');
 let picked = null, timer = null;
 slider.max = data.months.length - 1;
+by('stage').style.setProperty('--ratio', data.width / data.height);
 svg.setAttribute('viewBox', `0 0 ${data.width} ${data.height}`);
 function describe(id) {
   const [first, last, seen] = data.buildings[id];

@@ -8,9 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 import shapely
+from PIL import Image
 
 from rsmm.errors import DataError
-from rsmm.visualization.spacenet7 import id_colour, new_buildings
+from rsmm.visualization.spacenet7 import id_colour, new_buildings, write_animation
 from rsmm.visualization.spacenet7_page import write_cube_page
 
 BOX, RING = shapely.box(2, 2, 8, 8), shapely.box(10, 10, 18, 18) - shapely.box(12, 12, 14, 14)
@@ -58,6 +59,21 @@ def test_neighbouring_ids_differ_in_colour():
     colours = [np.array(id_colour(k), float) for k in range(12)]
     steps = [np.abs(a - b).sum() for a, b in itertools.pairwise(colours)]
     assert min(steps) > 100
+
+
+def test_identities_keep_their_colours_in_the_animation(tmp_path):
+    boxes = shapely.box(np.arange(12) * 9 + 2, 30, np.arange(12) * 9 + 8, 36)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 60, 120, 3), dtype=np.uint8)
+    images = {'2018_01': noise[0], '2018_02': noise[1]}
+    write_animation(tmp_path / 'a.gif', images, {month: list(enumerate(boxes)) for month in images})
+    with Image.open(tmp_path / 'a.gif') as animation:
+        assert animation.n_frames == 2
+        for k in range(2):
+            animation.seek(k)
+            frame = np.asarray(animation.convert('RGB')).astype(int)
+            for name in range(12):
+                drawn = frame[60, 2 * (9 * name + 4)]
+                assert np.abs(drawn - id_colour(name)).max() < 25
 
 
 def test_a_month_without_image_is_an_error(tmp_path):
