@@ -156,14 +156,14 @@ class UrbanChain:
     def pretrain_swav(self) -> str:
         """SwAV on the unlabelled scenes; returns its checkpoint."""
         root = str(self.data / 'unlabelled/images')
-        config = 'swav/swav_resnet18-narrow_20e_toy.py'
+        config = 'swav/swav_resnet18-narrow_10e_toy.py'
         return self.train('swav', config, self.scale.swav_epochs, data_root=root)
 
     def pretrain_detreg(self, swav: str) -> str:
         """DETReg on the same scenes with SwAV as teacher; returns the start of a fine-tuning."""
         checkpoint = self.train(
             'detreg',
-            'detreg/detreg_r18-narrow_12e_toy.py',
+            'detreg/detreg_r18-narrow_6e_toy.py',
             self.scale.detreg_epochs,
             data_root=str(self.data / 'unlabelled/images'),
             cache_dir=str(self.data / 'proposals'),

@@ -29,7 +29,7 @@ class ProgressHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if self.bar is not None:
-            loss = f'{self.description}, loss {float(outputs["loss"]):.3f}'
+            loss = f'{self.description}, loss {outputs["loss"].item():.3f}'
             self.bar.update(self.task, advance=1, description=loss)
 
     def after_run(self, runner) -> None:
