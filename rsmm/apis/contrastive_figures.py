@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,37 @@ from rsmm.sensors import RGB, band_indices
 from rsmm.visualization.browse import bands_of, draw_samples, views_of
 
 
-def draw_groups(config: str | Path, out: str | Path) -> None:
+def draw_views(
+    config: str | Path, out: str | Path, options: Mapping[str, object] | None = None
+) -> None:
+    """Draw the views of four training samples as the model sees them, one column per view."""
+    from rsmm.datasets.transforms.seasonal import VIEWS
+    from rsmm.visualization.contrastive import plot_views
+
+    cfg = load_config(config, options)
+    init_default_scope('rsmm')
+    mode = cfg.train_dataloader.dataset.get('mode')
+    if mode not in VIEWS:
+        raise ConfigError('compares no dated scenes', where=config, fix=f'Known: {tuple(VIEWS)}')
+    samples = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), 4)
+    colours = band_indices(bands_of(samples[0], {}), RGB)
+    rows = [[view[colours] for view in views_of(sample)] for sample in samples]
+    # What the keys of SeCo's family stand for is in the order of the sub-spaces.
+    names = [
+        f'{"query" if i == 0 else f"key {i - 1}"}: date {date}, {recipe.replace("_", " + ")}'
+        for i, (date, recipe) in enumerate(VIEWS[mode])
+    ]
+    plot_views(rows, names, out)
+
+
+def draw_groups(
+    config: str | Path, out: str | Path, options: Mapping[str, object] | None = None
+) -> None:
     """Draw the band groups of the first training sample of a SACo config."""
     from rsmm.models.selfsup.saco import BandGrouper
     from rsmm.visualization.contrastive import plot_groups
 
-    cfg = load_config(config)
+    cfg = load_config(config, options)
     init_default_scope('rsmm')
     model = cfg.model
     if 'groups' not in model:
@@ -43,11 +69,16 @@ def draw_ratios(checkpoint: str | Path, out: str | Path) -> None:
     plot_ratios(state['change_flags.ratio'][seen].numpy().astype(np.float64), out)
 
 
-def draw_neighbours(config: str | Path, checkpoint: str | Path, out: str | Path) -> None:
+def draw_neighbours(
+    config: str | Path,
+    checkpoint: str | Path,
+    out: str | Path,
+    options: Mapping[str, object] | None = None,
+) -> None:
     """Draw nearest neighbours among 200 training images, with random and with trained weights."""
     from rsmm.visualization.contrastive import plot_neighbours
 
-    cfg = load_config(config)
+    cfg = load_config(config, options)
     init_default_scope('rsmm')
     samples = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), 200)
     images = [views_of(sample)[0] for sample in samples]
@@ -82,6 +113,7 @@ def _features(model, images: list[Tensor]) -> Tensor:
 
 #: Per figure: what draws it and what it is drawn from.
 FIGURES = {
+    'views': (draw_views, ('config',)),
     'groups': (draw_groups, ('config',)),
     'ratios': (draw_ratios, ('checkpoint',)),
     'neighbours': (draw_neighbours, ('config', 'checkpoint')),

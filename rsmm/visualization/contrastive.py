@@ -1,4 +1,4 @@
-"""Figures of the contrastive family: band groups and texture, change ratios, neighbours."""
+"""Figures of the contrastive family: views, band groups and texture, change ratios, neighbours."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ def _display(image: Tensor) -> np.ndarray:
     low, high = planes.quantile(0.02, dim=1), planes.quantile(0.98, dim=1)
     scaled = (image - low[:, None, None]) / (high - low).clamp(min=1e-6)[:, None, None]
     return scaled.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+
+
+def plot_views(rows: Sequence[Sequence[Tensor]], names: Sequence[str], out: str | Path) -> None:
+    """Draw samples as rows and their views as columns.
+
+    Args:
+        rows: Per sample its views, each ``(3, H, W)``; a sample's views share one stretch, so that
+            changes of colour are seen.
+        names: What each view is.
+        out: PNG to write.
+    """
+    figure = new_figure(2.1 * len(names), 1.9 * len(rows) + 0.3)
+    axes = figure.subplots(len(rows), len(names), squeeze=False)
+    for row, views in zip(axes, rows, strict=True):
+        joined = _display(torch.cat([view.float() for view in views], dim=2))
+        shown = np.split(joined, np.cumsum([view.shape[2] for view in views])[:-1], axis=1)
+        for axis, image in zip(row, shown, strict=True):
+            axis.imshow(image)
+            axis.axis('off')
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name, fontsize=7)
+    _save(figure, out)
 
 
 def plot_groups(image: Tensor, grouper: BandGrouper, out: str | Path) -> None:

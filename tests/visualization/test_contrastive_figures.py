@@ -9,17 +9,34 @@ import pytest
 import torch
 from PIL import Image
 
-from rsmm.apis.contrastive_figures import draw_ratios
-from rsmm.errors import CheckpointError
+from rsmm.apis.contrastive_figures import draw_ratios, draw_views
+from rsmm.errors import CheckpointError, ConfigError
 from rsmm.models.selfsup.saco import BandGrouper
 from rsmm.sensors import band_order
 from rsmm.visualization.contrastive import plot_groups, plot_neighbours, plot_ratios
+from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 def is_picture(path: Path) -> bool:
     """More than one colour, and not tiny."""
     image = np.asarray(Image.open(path).convert('RGB'))
     return min(image.shape[:2]) > 100 and len(np.unique(image.reshape(-1, 3), axis=0)) > 20
+
+
+@pytest.mark.parametrize('method', ['moco_tp', 'seco', 'caco'])
+def test_views_of_a_config(method: str, tmp_path) -> None:
+    archive = write_archive(tmp_path / 'caco', places=4, days=OLD_DAYS + DAYS)
+    options = {
+        'method': method, 'archive': 'caco', 'data_root': str(archive), 'scene_size': 24,
+        'view_size': 24,
+    }  # fmt: skip
+    config = CONFIGS / 'seco' / 'seco_resnet18_200e_seco-100k.py'
+    draw_views(config, tmp_path / 'views.png', options)
+    assert is_picture(tmp_path / 'views.png')
+    with pytest.raises(ConfigError, match='no dated scenes'):
+        draw_views(CONFIGS / 'moco' / 'moco-v2_resnet18_20e_eurosat-rgb.py', tmp_path / 'x.png')
 
 
 def test_groups(tmp_path) -> None:

@@ -1,5 +1,6 @@
 """Figures of contrastive runs: python tools/visualizations/contrastive.py FIGURE ... --out PNG
 
+views CONFIG --out PNG                views of four samples as the model sees them
 groups CONFIG --out PNG               band groups and LBP groups of a sample (SACo+)
 ratios CHECKPOINT --out PNG           CACo's change ratios and their mixture
 neighbours CONFIG CHECKPOINT --out PNG   nearest neighbours before and after pretraining
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+
+from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.contrastive_figures import FIGURES
@@ -23,9 +26,12 @@ def main() -> None:
         for source in sources:
             command.add_argument(source)
         command.add_argument('--out', required=True, help='PNG to write')
+        if 'config' in sources:
+            command.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = vars(parser.parse_args())
     draw, sources = FIGURES[args['figure']]
-    draw(*(args[source] for source in sources), args['out'])
+    options = {'options': args['cfg_options']} if 'config' in sources else {}
+    draw(*(args[source] for source in sources), args['out'], **options)
     print(args['out'])
 
 
