@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rsmm.errors import ConfigError
-from rsmm.models.losses.functional import caco_loss, change_ratio
+from rsmm.models.losses.functional import caco_loss, change_distances
 from rsmm.models.selfsup.change_flags import ChangeFlags
 from rsmm.models.selfsup.contrastive_core import Embeddings, gather_rows
 from rsmm.models.selfsup.moco import SeCo
@@ -57,12 +57,13 @@ class CACo(TeCo):
     Args:
         *args: As :class:`SeCo`.
         num_samples: Images in the dataset, two per place; the hook sets it from the dataset.
+        flags: ``evidence`` and ``keep`` of :class:`ChangeFlags`.
         **kwargs: As :class:`SeCo`.
     """
 
-    def __init__(self, *args, num_samples: int = 0, **kwargs) -> None:
+    def __init__(self, *args, num_samples: int = 0, flags: dict | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.change_flags = ChangeFlags(num_samples)
+        self.change_flags = ChangeFlags(num_samples, **(flags or {}))
 
     def contrast(
         self,
@@ -77,8 +78,8 @@ class CACo(TeCo):
         # Sub-space 1 does not tell seasons apart, so what is left there is lasting change.
         anchor = self.encode_keys(inputs[:1])[1][0]
         partner = torch.arange(len(anchor), device=anchor.device) ^ 1
-        ratio = change_ratio(anchor, keys[1][1], anchor[partner])
-        self.change_flags.update(gather_rows(index), ratio)
+        long, short = change_distances(anchor, keys[1][1], anchor[partner])
+        self.change_flags.observe(gather_rows(index).to(long.device), long, short)
         return out
 
     def paired_indices(self, data_samples: list | None) -> Tensor:

@@ -13,9 +13,10 @@ import torch
 from mmengine.dist import broadcast
 from torch import Tensor, nn
 
-from rsmm.errors import CheckpointError
+from rsmm.errors import CheckpointError, ConfigError
 
 UNSEEN = -1
+EVIDENCE = ('ratio', 'distance')
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,33 @@ class ChangeFlags(nn.Module):
     """Change ratio and flag of every image, as model state.
 
     Buffers, one entry per sample index: ``ratio`` float32, ``seen`` bool, ``flag`` int64
-    (1 changed, 0 not, -1 not seen yet).
+    (1 changed, 0 not, -1 not seen yet); with ``evidence='distance'`` also ``distances`` float32
+    ``(n, 2)``, the running long-term and short-term distance.
 
     Args:
         num_samples: Images in the dataset; 0 until :meth:`resize` or a checkpoint says so.
+        evidence: What is averaged over the draws. ``'ratio'`` is the published running ratio of an
+            image. ``'distance'`` averages the two distances, joined over both images of a place,
+            and divides the averages: one draw with a small denominator then does not outweigh all
+            others.
+        keep: Share of the old value in a running average.
     """
 
-    def __init__(self, num_samples: int = 0) -> None:
+    def __init__(self, num_samples: int = 0, evidence: str = 'ratio', keep: float = 0.8) -> None:
         super().__init__()
+        if evidence not in EVIDENCE or not 0 <= keep < 1:
+            raise ConfigError(
+                f'evidence={evidence!r}, keep={keep}',
+                where='change_flags',
+                fix=f'evidence is one of {", ".join(EVIDENCE)}, keep lies in [0, 1)',
+            )
+        self.evidence = evidence
+        self.keep = keep
         self.register_buffer('ratio', torch.zeros(num_samples))
         self.register_buffer('seen', torch.zeros(num_samples, dtype=torch.bool))
         self.register_buffer('flag', torch.full((num_samples,), UNSEEN))
+        if evidence == 'distance':
+            self.register_buffer('distances', torch.zeros(num_samples, 2))
 
     def __len__(self) -> int:
         return len(self.ratio)
@@ -75,28 +92,50 @@ class ChangeFlags(nn.Module):
     def resize(self, num_samples: int) -> None:
         """Make room for a dataset; forgets everything unless the size is right already."""
         if num_samples != len(self):
-            fresh = ChangeFlags(num_samples).to(self.ratio.device)
-            self.ratio, self.seen, self.flag = fresh.ratio, fresh.seen, fresh.flag
+            fresh = ChangeFlags(num_samples, self.evidence, self.keep).to(self.ratio.device)
+            for name, buffer in fresh.named_buffers():
+                setattr(self, name, buffer)
 
     def lookup(self, index: Tensor) -> Tensor:
         """Flags of samples ``(N,)``: 1 changed, 0 otherwise."""
         return (self.flag[index.to(self.flag.device)] == 1).long()
 
     @torch.no_grad()
+    def observe(self, index: Tensor, long: Tensor, short: Tensor) -> None:
+        """Take the distances of a batch of pairs (old, new, old, new...) into account.
+
+        Args:
+            index: Sample indices ``(N,)``.
+            long: Distance to the other period ``(N,)``.
+            short: Distance to another season ``(N,)``.
+        """
+        if self.evidence == 'ratio':
+            self.update(index, long / (short + 1e-4))
+            return
+        both = torch.stack([long, short], dim=1).view(-1, 2, 2).mean(dim=1)
+        self._average(self.distances, index, both.repeat_interleave(2, dim=0))
+        self.ratio[index] = self.distances[index, 0] / (self.distances[index, 1] + 1e-4)
+
+    @torch.no_grad()
     def update(self, index: Tensor, ratio: Tensor) -> None:
-        """Average new change ratios into the running ones: ``r <- (4 r + R) / 5``, first ``r = R``.
+        """Average new change ratios into the running ones: ``r <- (4 r + R) / 5``, first ``R``.
 
         Args:
             index: Sample indices ``(N,)``; of one that stands there twice the first counts.
             ratio: Change ratios ``(N,)``.
         """
-        index, ratio = index.to(self.ratio.device), ratio.to(self.ratio)
+        self._average(self.ratio, index, ratio)
+
+    def _average(self, running: Tensor, index: Tensor, value: Tensor) -> None:
+        """Average values into a buffer and mark their samples as seen."""
+        index, value = index.to(running.device), value.to(running)
         index, inverse = index.unique(return_inverse=True)
         position = torch.arange(len(inverse), device=inverse.device)
         first = torch.full_like(index, len(inverse))
         first.scatter_reduce_(0, inverse, position, 'amin')
-        old, new = self.ratio[index], ratio[first]
-        self.ratio[index] = torch.where(self.seen[index], (4 * old + new) / 5, new)
+        old, new = running[index], value[first]
+        known = self.seen[index].view(-1, *[1] * (value.dim() - 1))
+        running[index] = torch.where(known, self.keep * old + (1 - self.keep) * new, new)
         self.seen[index] = True
 
     def refresh(self, seed: int = 0) -> Mixture | None:

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import BaseDataPreprocessor, BaseModule
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from rsmm.errors import CheckpointError, ConfigError, DataError
@@ -212,6 +213,47 @@ def test_of_repeated_samples_the_first_counts() -> None:
     flags = ChangeFlags(3)
     flags.update(torch.tensor([2, 0, 2]), torch.tensor([5.0, 1.0, 9.0]))
     assert flags.ratio.tolist() == [1, 0, 5]
+
+
+def test_distances_are_averaged_over_a_place_before_they_are_divided() -> None:
+    flags = ChangeFlags(6, evidence='distance')
+    index = torch.tensor([2, 3])
+    flags.observe(index, torch.tensor([1.0, 1.0]), torch.tensor([0.2, 0.6]))
+    assert flags.ratio[2:4].tolist() == pytest.approx([1 / 0.4001] * 2, abs=1e-5)
+    # Running averages: long (4 * 1 + 0.5) / 5, short (4 * 0.4 + 0.9) / 5.
+    flags.observe(index, torch.tensor([0.5, 0.5]), torch.tensor([0.8, 1.0]))
+    assert flags.distances[2].tolist() == pytest.approx([0.9, 0.5])
+    assert flags.ratio[2:4].tolist() == pytest.approx([0.9 / 0.5001] * 2, abs=1e-5)
+    assert flags.seen.tolist() == [False, False, True, True, False, False]
+    with pytest.raises(ConfigError, match='ratio, distance'):
+        ChangeFlags(6, evidence='mean')
+
+
+def test_averaged_distances_find_change_that_single_ratios_miss() -> None:
+    """Short-term distances are now and then near zero; such draws swamp a running ratio."""
+    generator = torch.Generator().manual_seed(0)
+    changed = torch.arange(400) // 2 % 2 == 0
+    scores = {}
+    for evidence in ('ratio', 'distance'):
+        flags = ChangeFlags(400, evidence=evidence)
+        for _ in range(40):
+            short = torch.rand(400, generator=generator) ** 2
+            long = torch.rand(400, generator=generator).repeat_interleave(2)[:400] * 0.5
+            flags.observe(torch.arange(400), long + 0.3 * changed, short)
+        scores[evidence] = roc_auc_score(changed, flags.ratio)
+    assert scores['distance'] > scores['ratio'] + 0.1
+    assert scores['distance'] > 0.9
+
+
+def test_distance_evidence_is_state() -> None:
+    options = {'flags': {'evidence': 'distance'}}
+    model = build('CACo', num_samples=8, **options)
+    model.loss(views_for('CACo'), samples(range(8)))
+    assert (model.change_flags.distances > 0).all()
+    resumed = build('CACo', **options)
+    resumed.load_state_dict(model.state_dict())
+    for name, buffer in model.change_flags.named_buffers():
+        assert torch.equal(dict(resumed.change_flags.named_buffers())[name], buffer)
 
 
 def test_mixture_golden() -> None:

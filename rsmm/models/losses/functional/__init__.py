@@ -2,6 +2,7 @@
 
 from rsmm.models.losses.functional.contrastive import (
     caco_loss,
+    change_distances,
     change_ratio,
     info_nce,
     saco_group_term,
@@ -12,6 +13,7 @@ from rsmm.models.losses.functional.swav import code_cross_entropy, sinkhorn, swa
 
 __all__ = [
     'caco_loss',
+    'change_distances',
     'change_ratio',
     'code_cross_entropy',
     'info_nce',

@@ -179,10 +179,25 @@ def change_ratio(anchor: Tensor, short: Tensor, long: Tensor) -> Tensor:
     Returns:
         ``(N,)``; large where the place changed more over years than over seasons.
     """
-    anchor, short, long = _unit(anchor), _unit(short), _unit(long)
-    long_term = torch.linalg.vector_norm(anchor - long, dim=-1)
-    short_term = torch.linalg.vector_norm(anchor - short, dim=-1)
+    long_term, short_term = change_distances(anchor, short, long)
     return long_term / (short_term + 1e-4)
+
+
+def change_distances(anchor: Tensor, short: Tensor, long: Tensor) -> tuple[Tensor, Tensor]:
+    """Long-term and short-term distance whose ratio is :func:`change_ratio`.
+
+    Args:
+        anchor: As for :func:`change_ratio`, as are the others.
+        short: Same place, months away.
+        long: Same place, years away.
+
+    Returns:
+        ``||a - l||`` and ``||a - s||``, both ``(N,)``.
+    """
+    anchor = _unit(anchor)
+    long_term = torch.linalg.vector_norm(anchor - _unit(long), dim=-1)
+    short_term = torch.linalg.vector_norm(anchor - _unit(short), dim=-1)
+    return long_term, short_term
 
 
 def saco_group_term(groups: Tensor, q: Tensor, mode: str = 'pull') -> Tensor:
