@@ -5,6 +5,7 @@ Source: the ablation and description of the first-ranked SpaceNet 7 solution (lx
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -172,6 +173,10 @@ class _Instances:
     labels: np.ndarray  # (H, W), 1..N
     series: np.ndarray  # (T, N) mean probability per month, NaN where masked
 
+    @functools.cached_property
+    def polygons(self) -> dict[int, shapely.Geometry]:
+        return regions_to_polygons(self.labels)
+
 
 def _instances(mean, seed, region, window, min_area, p, valid) -> _Instances:
     labels = watershed_instances(mean, seed, region, window)
@@ -222,12 +227,9 @@ def _onsets(series: np.ndarray, rule: CollapseRule) -> np.ndarray:
 
 
 def _rows(buildings, months: int, scale: float) -> list[list[tuple[int, shapely.Geometry]]]:
-    shapes: dict[int, dict] = {}
     frames: list[list] = [[] for _ in range(months)]
     for name, (instances, k, first) in enumerate(buildings):
-        if id(instances) not in shapes:
-            shapes[id(instances)] = regions_to_polygons(instances.labels)
-        shape = shapes[id(instances)][k + 1]
+        shape = instances.polygons[k + 1]
         if scale != 1:
             shape = shapely.transform(shape, lambda points: points / scale)
         for month in range(first, months):

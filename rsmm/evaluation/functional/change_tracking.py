@@ -11,60 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
-from scipy import sparse
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from rsmm.errors import DataError
-from rsmm.geo.overlap import FootprintSet, overlapping_pairs
-
-#: Reward of a match before its IoU: the number of matches comes first.
-_REWARD = 100.0
+from rsmm.evaluation.functional.footprints import f1_score, match_footprints
+from rsmm.geo.overlap import FootprintSet
 
 Frame = Sequence[tuple[Hashable, shapely.Geometry]]
 Cubes = Mapping[str, Mapping[str, Frame]]
-
-
-def match_footprints(
-    truth: FootprintSet, proposals: FootprintSet, min_iou: float = 0.25
-) -> list[tuple[int, int]]:
-    """Match as many footprints as possible, and among those ways the one of largest total IoU.
-
-    Pairs whose both members have no alternative are matched directly, the rest by a sparse
-    assignment, so memory grows with the number of overlaps and not with N x M.
-
-    Args:
-        truth: N footprints.
-        proposals: M footprints.
-        min_iou: A pair may match only if its IoU exceeds this (>).
-
-    Returns:
-        Pairs of positions, each position at most once, ascending.
-    """
-    g, p, iou = overlapping_pairs(truth, proposals, min_iou)
-    keep = iou > min_iou
-    g, p, iou = g[keep], p[keep], iou[keep]
-    alone = (np.bincount(g, minlength=1)[g] == 1) & (np.bincount(p, minlength=1)[p] == 1)
-    matched = list(zip(g[alone].tolist(), p[alone].tolist(), strict=True))
-    matched += _assign(g[~alone], p[~alone], iou[~alone])
-    return sorted(matched)
-
-
-def _assign(g: np.ndarray, p: np.ndarray, iou: np.ndarray) -> list[tuple[int, int]]:
-    """Assignment of largest total reward on a sparse bipartite graph."""
-    if not len(g):
-        return []
-    rows, row = np.unique(g, return_inverse=True)
-    columns, column = np.unique(p, return_inverse=True)
-    # A stand-in column per row lets it stay unmatched; costs must be positive to be stored.
-    own = np.arange(len(rows))
-    cost = np.r_[2 * _REWARD + 1 - (_REWARD + iou), np.full(len(rows), 2 * _REWARD + 1)]
-    graph = sparse.csr_matrix(
-        (cost, (np.r_[row, own], np.r_[column, len(columns) + own])),
-        shape=(len(rows), len(columns) + len(rows)),
-    )
-    left, right = min_weight_full_bipartite_matching(graph)
-    real = right < len(columns)
-    return list(zip(rows[left[real]].tolist(), columns[right[real]].tolist(), strict=True))
 
 
 def scot(
@@ -163,7 +116,7 @@ class _Tally:
         totals = np.array([[f['tp'], f['fp'], f['fn']] for f in self.frames]).sum(axis=0)
         tp, fp, fn = (totals + np.array([-1, 1, 1]) * self.mismatches).tolist()
         change_tp, change_fp, change_fn = self.change.tolist()
-        track, change = _f1(tp, fp, fn), _f1(change_tp, change_fp, change_fn)
+        track, change = f1_score(tp, fp, fn), f1_score(change_tp, change_fp, change_fn)
         denominator = beta**2 * change + track
         return {
             'mismatches': self.mismatches,
@@ -256,15 +209,10 @@ def _frame(month: str, truth: int, proposals: int, matches: list, switches: int)
         'tp': tp,
         'fp': fp,
         'fn': fn,
-        'f1': _f1(tp, fp, fn),
+        'f1': f1_score(tp, fp, fn),
         'switches': switches,
         'matches': [list(pair) for pair in matches],
     }
-
-
-def _f1(tp: int, fp: int, fn: int) -> float:
-    denominator = tp + (fp + fn) / 2
-    return tp / denominator if denominator else 0.0
 
 
 def _mota(frames: Iterable[dict]) -> float:
