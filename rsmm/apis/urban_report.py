@@ -97,7 +97,8 @@ def city_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _percent(value: float | None, factor: float = 1.0) -> str:
-    return '-' if value is None else f'{factor * value:.1f}'
+    # COCO's evaluation gives -1 where there is nothing to find.
+    return '-' if value is None or value < 0 else f'{factor * value:.1f}'
 
 
 def _interval(values: Mapping[str, float], key: str) -> str:

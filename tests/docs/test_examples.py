@@ -21,6 +21,7 @@ PAGES = {
     'docs/data.md': ('packed=data/packed/eurosat-small', 'data/packed/eurosat-small/pack.json'),
     'docs/checkpoints.md': ('sha256', 'work_dirs/published'),
     'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
+    'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
 }
 
