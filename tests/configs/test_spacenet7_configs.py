@@ -11,6 +11,7 @@ from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'configs/spacenet7').glob('*_spacenet7.py'))
+VEGAS = sorted(CONFIGS[0].parent.glob('vegas_*.py'))
 
 
 def named(part):
@@ -20,13 +21,26 @@ def named(part):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_takes_a_step(path, toy_spacenet7):
-    torch.manual_seed(0)
     config = load_config(path, {'data_root': str(toy_spacenet7)})
-    assert config.train_dataloader.dataset.data_root == str(toy_spacenet7)
+    config.train_dataloader.dataset.subset = 'all'
+    take_step(config, config.train_dataloader.dataset, toy_spacenet7)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize('path', VEGAS, ids=lambda path: path.stem)
+def test_vegas_config_takes_a_step(path, real_data):
+    config = load_config(path, {'data_root': str(real_data / 'spacenet2_vegas')})
+    repeated = config.train_dataloader.dataset
+    assert repeated.dataset.exclude == [config.held_out] == config.test_dataloader.dataset.include
+    take_step(config, repeated.dataset, real_data / 'spacenet2_vegas')
+
+
+def take_step(config, dataset, root):
+    torch.manual_seed(0)
+    assert dataset.data_root == str(root)
     data = config.train_dataloader
     data.update(batch_size=2, num_workers=0, persistent_workers=False)
-    data.dataset.subset = 'all'
-    for step in data.dataset.pipeline:
+    for step in dataset.pipeline:
         if step['type'] == 'CropFootprints':
             step['size'] = 32
     if config.model.backbone.type == 'VGG16Encoder':
