@@ -1,6 +1,12 @@
 # TeCo: as the toy CACo, with the partner always a negative and no change flags.
-_base_ = './caco_resnet18_50e_toy.py'
+_base_ = [
+    '../_base_/pretraining/contrast_rgb_toy.py',
+    '../_base_/schedules/ssl_sgd_step.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(type='TeCo')
-train_dataloader = dict(dataset=dict(mode='teco'))
-custom_hooks = []
+train_dataloader = dict(sampler=dict(type='PairedPlaceSampler'), dataset=dict(mode='teco'))
+optim_wrapper = dict(optimizer=dict(lr=0.05))
+param_scheduler = dict(milestones=[30, 40])
+train_cfg = dict(max_epochs=50)

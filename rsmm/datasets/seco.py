@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from rsmm.datasets.base import RSDataset
-from rsmm.datasets.scenes import BadPlaces, Scene, scan_scenes
+from rsmm.datasets.scenes import BadPlaces, Scene, band_files, scan_scenes
+from rsmm.datasets.transforms.loading import opened
 from rsmm.errors import ConfigError, DataError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, resolve_bands
@@ -35,7 +37,8 @@ class SeCoDataset(RSDataset):
     and load them.
 
     Added keys: place, scenes (list of dicts with name, folder and date, oldest first), anchor
-    (position of the sample's own image, or None), mode, bands, sample_idx.
+    (position of the sample's own image, or None), mode, bands, stored_dtype (of the archive's first
+    scene), sample_idx.
 
     Source: Manas et al., Seasonal Contrast (ICCV 2021).
 
@@ -146,6 +149,21 @@ class SeCoDataset(RSDataset):
             return
         super().full_init()
         self._draws = self.number_samples()
+        self.stored_dtype = self._stored_dtype()
+
+    def _stored_dtype(self) -> str | None:
+        """Dtype of the first scene, which all others must share; None where it cannot be read."""
+        if self.packed:
+            return None
+        name, _ = RSDataset.get_data_info(self, 0)['scenes'][0]
+        try:
+            with opened(
+                band_files(Path(self.data_root) / name)[self.bands[0]], sidecars=False
+            ) as file:
+                return file.dtypes[0]
+        except DataError:
+            # Whoever loads this scene reports what is wrong with it.
+            return None
 
     def num_places(self) -> int:
         """Places in the split."""
@@ -183,6 +201,7 @@ class SeCoDataset(RSDataset):
         info['mode'] = self.mode
         info['bands'] = self.bands
         info['sample_idx'] = int(idx)
+        info['stored_dtype'] = self.stored_dtype
         info['img_path'] = f'{root}/{info["place"]}'
         if self.packed:
             info['shards'] = self.packed

@@ -219,6 +219,17 @@ def test_mixed_dtypes_are_refused(archive) -> None:
         pack_scenes(data, archive.parent / 'packed', size=24)
 
 
+def test_places_of_another_dtype_are_refused(archive) -> None:
+    """A whole place of digital numbers among places of bytes: no sample by itself looks wrong."""
+    for day in DAYS:
+        shutil.rmtree(archive / '000001' / product(day))
+        write_scene(archive / '000001' / product(day), seed=1, dtype='uint16')
+    data = build(SeCoDataset, archive, mode='moco_tp', pipeline=pipeline('moco_tp'))
+    data[0]
+    with pytest.raises(DataError, match='000001.*uint16.*first scene of the archive uint8'):
+        data[1]
+
+
 def test_cut_off_file_is_named(archive) -> None:
     path = archive / '000000' / product(DAYS[0]) / 'B4.tif'
     path.write_bytes(path.read_bytes()[:200])

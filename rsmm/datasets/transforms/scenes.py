@@ -83,7 +83,8 @@ class SampleDates(BaseTransform):
 class LoadScenes(BaseTransform):
     """Load the scenes of a sample, each band brought to one grid; a date drawn twice is read once.
 
-    Required Keys: scenes, bands, shards (optional: packed folder to read instead of files)
+    Required Keys: scenes, bands, shards (optional: packed folder to read instead of files),
+    stored_dtype (optional: that all scenes must have)
 
     Added Keys:
 
@@ -120,6 +121,8 @@ class LoadScenes(BaseTransform):
                     image = shards.read(scene['name'], results['bands'])
                 loaded[scene['name']] = image
         dtypes = {name: image.dtype for name, image in loaded.items()}
+        if results.get('stored_dtype') is not None:
+            dtypes['the first scene of the archive'] = np.dtype(results['stored_dtype'])
         if len(set(dtypes.values())) > 1:
             raise _mixed(dtypes, results['img_path'])
         results['img'] = [loaded[scene['name']] for scene in results['scenes']]
