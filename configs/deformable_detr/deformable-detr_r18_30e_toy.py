@@ -10,6 +10,10 @@ epochs = 30
 drop = 25
 lr = 4e-4
 scale = (256, 256)
+train_pipeline, test_pipeline = (
+    [dict(step, scale=scale) if step['type'] == 'mmdet.Resize' else step for step in steps]
+    for steps in (_base_.train_pipeline, _base_.test_pipeline)
+)
 
 model = dict(
     num_queries=num_queries,
@@ -18,7 +22,9 @@ model = dict(
     encoder=dict(num_layers=3),
     decoder=dict(num_layers=3),
 )
-train_dataloader = dict(batch_size=4)
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 optim_wrapper = dict(
     optimizer=dict(lr=lr), paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.5)})
 )

@@ -9,6 +9,10 @@ _base_ = [
 data_root = 'data/toy/aerial'
 num_classes = 16
 scale = (256, 256)
+train_pipeline, test_pipeline = (
+    [dict(step, scale=scale) if step['type'] == 'mmdet.Resize' else step for step in steps]
+    for steps in (_base_.train_pipeline, _base_.test_pipeline)
+)
 
 model = dict(
     backbone=dict(
@@ -21,5 +25,7 @@ model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(bbox_head=dict(num_classes=num_classes)),
 )
-train_dataloader = dict(batch_size=4)
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.01))

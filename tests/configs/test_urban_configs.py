@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
+from rsmm.apis import config as config_files
 from rsmm.apis.config import load_config
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
@@ -46,6 +48,34 @@ def paths(folder: str) -> list:
         pytest.param(p, id=p.stem, marks=pytest.mark.slow if any(s in p.name for s in slow) else ())
         for p in sorted((CONFIGS / folder).glob('*.py'))
     ]
+
+
+FOLDERS = ('swav', 'mae', 'detreg', 'deformable_detr', 'faster_rcnn')
+
+
+@pytest.mark.parametrize(
+    'path', [p for f in FOLDERS for p in sorted((CONFIGS / f).glob('*.py'))], ids=lambda p: p.stem
+)
+def test_every_setting_takes_effect(path: Path) -> None:
+    """A value that a config sets anew must reach whatever its bases made of the old one.
+
+    mmengine resolves variables file by file: ``scale = (256, 256)`` alone would leave a pipeline of
+    the base at the base's scale.
+    """
+    sources = config_files._sources(path)
+    own = sources.pop(path)
+    in_bases = {config_files._assigned(node) for tree in sources.values() for node in tree.body}
+    config = load_config(path)
+    for node in own.body:
+        name = config_files._assigned(node)
+        if name in in_bases - {'_base_', None} and isinstance(
+            node.value, ast.Constant | ast.Tuple | ast.BinOp
+        ):
+            if config[name] is None:
+                continue  # switches of optional parts, None in the bases as well
+            again = load_config(path, {name: config[name]}).to_dict()
+            differing = [key for key, value in config.to_dict().items() if value != again.get(key)]
+            assert not differing, f'{name} does not reach {differing}'
 
 
 def one_step(config) -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ short_sides = [
     dict(
         type='mmdet.RandomChoiceResize',
         scales=[(side, 600) for side in range(320, 481, 16)],
+        resize_type='mmdet.Resize',  # mmcv's own knows no box objects
         keep_ratio=True,
     )
 ]
@@ -31,6 +32,7 @@ train_pipeline = [
                 dict(
                     type='mmdet.RandomChoiceResize',
                     scales=[(4200, 400), (4200, 500), (4200, 600)],
+                    resize_type='mmdet.Resize',
                     keep_ratio=True,
                 ),
                 dict(

@@ -1,0 +1,23 @@
+# NWPU VHR-10 as far as two cores go: the narrow detector of the toy scenes, images of 320 px.
+_base_ = ['./deformable-detr_r18-narrow_40e_toy.py']
+
+data_root = 'data/nwpu_vhr10'
+ann_file = None
+num_classes = 10
+epochs = 30
+drop = 24
+scale = (320, 320)
+train_pipeline, test_pipeline = (
+    [dict(step, scale=scale) if step['type'] == 'mmdet.Resize' else step for step in steps]
+    for steps in (_base_.train_pipeline, _base_.test_pipeline)
+)
+
+model = dict(bbox_head=dict(num_classes=num_classes))
+dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
+train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline, **dataset))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
+test_dataloader = val_dataloader
+param_scheduler = [
+    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
+]
+train_cfg = dict(max_epochs=epochs, val_interval=10)
