@@ -68,12 +68,12 @@ SHORT = UrbanScale(
     unlabelled=96,
     labelled=80,
     label_fraction=0.5,
-    tiles_per_city=18,
+    tiles_per_city=24,
     swav_epochs=3,
     detreg_epochs=2,
     detector_epochs=4,
     mae_epochs=4,
-    crime_epochs=8,
+    crime_epochs=12,
 )
 
 
