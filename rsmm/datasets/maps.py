@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import DataError, did_you_mean
 
 
-class MapDataset(RSDataset):
+class MapDataset(RSDataset, ABC):
     """Base of datasets whose truth is a map; cuts scenes into tiles where asked to.
 
     Subclasses implement ``list_scenes``, which returns one record per scene.
@@ -44,9 +45,9 @@ class MapDataset(RSDataset):
         self.exclude = tuple(exclude)
         super().__init__(data_root=data_root, **kwargs)
 
+    @abstractmethod
     def list_scenes(self) -> list[dict]:
         """Return a record per scene, with ``name`` and ``shape_path``, a file of its size."""
-        raise NotImplementedError
 
     def load_data_list(self) -> list[dict]:
         """List the tiles scene by scene, or the scenes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -74,9 +75,9 @@ class DenseModel(BaseModel):
             self.backbone.eval()
         return self
 
+    @abstractmethod
     def extract_feat(self, inputs) -> tuple[torch.Tensor, ...]:
         """Return the features that the decoder gets."""
-        raise NotImplementedError
 
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Run the encoder on padded images (N, C, H, W)."""
