@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 
 from mmengine.config import DictAction
 
@@ -35,6 +37,14 @@ def guarded(command: Callable[[], object]) -> int:
         print('(RSMM_DEBUG=1 shows the traceback)', file=sys.stderr)
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def short_warnings() -> Iterator[None]:
+    """Print warnings in one line each: the place in the source says nothing to the user."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f'Warning: {message}', file=sys.stderr)
+        yield
 
 
 def _find_rsmm_error(error: BaseException | None) -> RsmmError | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import shapely
+from pyproj import CRS
 
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.cubes import Cube, merge_same_ids
@@ -140,8 +142,8 @@ def read_geojson_cubes(
 ) -> dict[str, Cube]:
     """Read all ``*.geojson`` files below a folder whose names bear an AOI and a month.
 
-    Coordinates are taken as they are, so truth and proposals must be in the same system; SCOT's
-    area limit of 4 means pixels.
+    Coordinates are taken as they are, so truth and proposals must be in the same system. SCOT's
+    area limit of 4 means pixels; map coordinates are read with a warning.
 
     Args:
         folder: E.g. a folder of AOIs with ``labels_match_pix``, or of the tracker's output.
@@ -178,6 +180,11 @@ def read_geojson_cubes(
         names = integer_ids(columns.get(id_field, []), path, id_field).tolist()
         rows = ((aoi, month, name, shape) for name, shape in zip(names, shapes, strict=False))
         cubes[aoi][month] = _group(_present(rows), drop_empty).get(aoi, {}).get(month, [])
+    if any(crs is not None and CRS(crs).is_projected for crs in systems):
+        warnings.warn(
+            f'{folder}: the coordinates are map units, not pixels; an area limit counts in them',
+            stacklevel=2,
+        )
     return cubes
 
 

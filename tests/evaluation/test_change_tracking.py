@@ -173,6 +173,14 @@ def test_proposals_without_truth_are_counted_and_reported():
     assert result['ignored'] == {'aois': ['elsewhere'], 'months': [f'{AOI}/2018_02'], 'rows': 1}
 
 
+def test_other_coordinates_are_not_scored_in_silence():
+    box = shapely.box(0, 0, 4, 4)
+    truth = {AOI: {'2018_01': [(1, box)], '2018_02': [(1, box)]}}
+    on_the_map = shapely.affinity.translate(box, 1.3e7, 4e6)
+    with pytest.warns(UserWarning, match=f'wholly apart in 1 AOIs .{AOI}'):
+        assert scot(truth, {AOI: {'2018_01': [(1, on_the_map)], '2018_02': []}})['score'] == 0
+
+
 def test_bad_geometry_names_its_place():
     truth = {AOI: {'2018_01': [(1, shapely.box(0, 0, 4, 4))]}}
     proposals = {AOI: {'2018_01': [(1, shapely.GeometryCollection([shapely.Point(1, 1)]))]}}

@@ -112,6 +112,21 @@ def test_bad_geojson_folders(tmp_path):
         read_cubes(tmp_path / 'c')
 
 
+def test_map_coordinates_are_read_with_a_warning(tmp_path):
+    box = [shapely.box(0, 0, 3, 3)]
+    write_vector(tmp_path / f'{STEM}.geojson', box, {'Id': [5]}, crs='EPSG:3857')
+    with pytest.warns(UserWarning, match='map units, not pixels'):
+        assert read_cubes(tmp_path)[AOI]['2018_01'][0][0] == 5
+
+
+@pytest.mark.parametrize('bad', ['4b', 1.5, None])
+def test_identities_must_be_integers(tmp_path, bad):
+    boxes = [shapely.box(0, 0, 3, 3), shapely.box(5, 0, 8, 3)]
+    write_vector(tmp_path / f'{STEM}.geojson', boxes, {'Id': [7 if bad != '4b' else '7', bad]})
+    with pytest.raises(DataError, match='row 2: Id .* is no integer'):
+        read_cubes(tmp_path)
+
+
 def test_merge_unites_same_ids(tmp_path):
     other = '"POLYGON ((4 0, 6 0, 6 4, 4 4, 4 0))"'
     path = write(tmp_path / 's.csv', f'{HEADER}{STEM},1,{SQUARE}\n{STEM},1,{other}\n')

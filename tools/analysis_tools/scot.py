@@ -13,9 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 
-from rsmm.apis.cli import guarded
+from rsmm.apis.cli import guarded, short_warnings
 from rsmm.evaluation.functional.change_tracking import format_scot, scot
 from rsmm.geo.submission import read_cubes
 from rsmm.utils import atomic_write
@@ -48,11 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Score and print."""
     args = parse_args(argv)
-    truth = read_cubes(args.truth, merge=args.merge_duplicates)
-    proposals = read_cubes(args.proposals, args.drop_empty, args.merge_duplicates)
-    with warnings.catch_warnings():
-        # One line each; the place in the source says nothing to the user.
-        warnings.showwarning = lambda message, *_: print(f'Warning: {message}', file=sys.stderr)
+    with short_warnings():
+        truth = read_cubes(args.truth, merge=args.merge_duplicates)
+        proposals = read_cubes(args.proposals, args.drop_empty, args.merge_duplicates)
         result = scot(truth, proposals, args.min_iou, args.min_area, args.beta)
     print(format_scot(result))
     if args.out:

@@ -3,7 +3,7 @@
 Examples:
     python tools/pipelines/spacenet7.py --config configs/spacenet7/... --checkpoint best.pth \\
         --images data/spacenet7/train --out work_dirs/sn7
-    python tools/pipelines/spacenet7.py ... --options mode=collapse
+    python tools/pipelines/spacenet7.py ... --options mode=collapse collapse.floor=0.05
     python tools/pipelines/spacenet7.py ... --options min_months=3 min_presence=0.5 max_gap=8
 """
 
@@ -14,7 +14,7 @@ import sys
 
 from mmengine.config import DictAction
 
-from rsmm.apis.cli import guarded
+from rsmm.apis.cli import guarded, short_warnings
 from rsmm.apis.spacenet7 import run_pipeline
 from rsmm.apis.spacenet7_options import make_options
 from rsmm.evaluation.functional.change_tracking import format_scot
@@ -42,7 +42,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run the pipeline and print what it found."""
     args = vars(parse_args(argv))
     options = make_options(args.pop('options'))
-    summary = run_pipeline(options=options, **args)
+    with short_warnings():
+        summary = run_pipeline(options=options, **args)
     for aoi, count in summary['buildings'].items():
         print(f'{aoi}: {count} buildings')
     if 'scot' in summary:

@@ -53,6 +53,7 @@ def scot(
 
     Warns:
         UserWarning: No truth at all (the score is then 0), proposals for unknown AOIs or months,
+            truth and proposals of an AOI that lie wholly apart (other coordinates?),
             self-crossing polygons. Of those the shoelace area and the repaired overlap count, as
             in the reference scorer.
     """
@@ -64,7 +65,8 @@ def scot(
     }
     ignored = _ignored(months, proposals)
     invalid = sum(tally.invalid for tally in tallies.values())
-    _warn(months, ignored, invalid)
+    apart = [aoi for aoi, tally in tallies.items() if tally.apart]
+    _warn(months, ignored, invalid, apart)
     per_aoi = {aoi: tally.summary(beta) for aoi, tally in tallies.items()}
     combined = [entry['combined'] for entry in per_aoi.values()]
     return {
@@ -111,6 +113,7 @@ class _Tally:
     change: np.ndarray = field(default_factory=lambda: np.zeros(3, np.int64))  # tp, fp, fn
     frames: list[dict] = field(default_factory=list)
     invalid: int = 0
+    apart: bool = False
 
     def summary(self, beta: float) -> dict:
         totals = np.array([[f['tp'], f['fp'], f['fn']] for f in self.frames]).sum(axis=0)
@@ -170,11 +173,13 @@ def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_io
     last_truth: dict = {}
     seen_truth: set = set()
     seen_proposals: set = set()
+    boxes: list[tuple] = []
     for index, (month, (truth_ids, truth)) in enumerate(months.items()):
         where = f'proposals {aoi} {month}'
         ids, footprints = _read(proposals.get(month, ()), where)
         _check_unique(ids, where)
         tally.invalid += int((~truth.valid).sum() + (~footprints.valid).sum())
+        boxes.append((truth.bounds, footprints.bounds))
         pairs = match_footprints(truth, footprints, min_iou)
         matches = [(truth_ids[g], ids[p]) for g, p in pairs]
         switches = 0
@@ -188,7 +193,18 @@ def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_io
         seen_truth.update(truth_ids)
         seen_proposals.update(ids)
         tally.frames.append(_frame(month, len(truth_ids), len(ids), matches, switches))
+    tally.apart = _lie_apart(*(np.concatenate(side) for side in zip(*boxes, strict=True)))
     return tally
+
+
+def _lie_apart(truth: np.ndarray, proposals: np.ndarray) -> bool:
+    """Whether two sets of boxes (N, 4), empty ones NaN, have no place in common."""
+    first, second = (side[~np.isnan(side[:, 0])] for side in (truth, proposals))
+    if not len(first) or not len(second):
+        return False
+    low = np.maximum(first[:, :2].min(axis=0), second[:, :2].min(axis=0))
+    high = np.minimum(first[:, 2:].max(axis=0), second[:, 2:].max(axis=0))
+    return bool((low > high).any())
 
 
 def _change(matches, truth_ids, proposal_ids, seen_truth: set, seen_proposals: set) -> np.ndarray:
@@ -236,13 +252,19 @@ def _ignored(months: Mapping[str, Mapping], proposals: Cubes) -> dict:
     return {'aois': sorted(aois), 'months': skipped, 'rows': rows}
 
 
-def _warn(months: Mapping, ignored: dict, invalid: int) -> None:
+def _warn(months: Mapping, ignored: dict, invalid: int, apart: Sequence[str]) -> None:
     if not months:
         warnings.warn('SCOT: no truth is left after the area filter; the score is 0', stacklevel=3)
     if ignored['rows'] or ignored['aois'] or ignored['months']:
         warnings.warn(
             f'SCOT: {ignored["rows"]} proposals are not scored: no truth for '
             f'{len(ignored["aois"])} AOIs and {len(ignored["months"])} months of known AOIs',
+            stacklevel=3,
+        )
+    if apart:
+        warnings.warn(
+            f'SCOT: truth and proposals lie wholly apart in {len(apart)} AOIs ({apart[0]}); '
+            'are both in pixels of the same image?',
             stacklevel=3,
         )
     if invalid:
