@@ -35,8 +35,14 @@ class Detections(NamedTuple):
 Predictor = Callable[[list[np.ndarray]], list[Detections]]
 
 
-def model_predictor(model: torch.nn.Module) -> Predictor:
-    """Wrap a detector of mmdet's form as a function of images in their stored dtype."""
+def model_predictor(model: torch.nn.Module, scale: tuple[int, int] | None = None) -> Predictor:
+    """Wrap a detector of mmdet's form as a function of images in their stored dtype.
+
+    Args:
+        model: The detector, on its device.
+        scale: Longest and shortest side to which images are resized first, as the test pipeline
+            does; boxes come back in pixels of the image given. None keeps the size.
+    """
     from rsmm.datasets.transforms.formatting import to_chw
     from rsmm.ops.mmcv_fallback import install
 
@@ -45,12 +51,18 @@ def model_predictor(model: torch.nn.Module) -> Predictor:
 
     @torch.no_grad()
     def predict(images: list[np.ndarray]) -> list[Detections]:
-        samples = []
+        inputs, samples = [], []
         for image in images:
-            shape = image.shape[:2]
-            meta = dict(img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0), img_id=0)
+            resized, factor = _resized(image, scale)
+            meta = dict(
+                img_shape=resized.shape[:2],
+                ori_shape=image.shape[:2],
+                scale_factor=factor,
+                img_id=0,
+            )
+            inputs.append(to_chw(resized))
             samples.append(DetDataSample(metainfo=meta))
-        batch = dict(inputs=[to_chw(image) for image in images], data_samples=samples)
+        batch = dict(inputs=inputs, data_samples=samples)
         found = [sample.pred_instances.cpu() for sample in model.eval().test_step(batch)]
         return [
             Detections(f.bboxes.float().numpy(), f.scores.float().numpy(), f.labels.numpy())
@@ -58,6 +70,20 @@ def model_predictor(model: torch.nn.Module) -> Predictor:
         ]
 
     return predict
+
+
+def _resized(
+    image: np.ndarray, scale: tuple[int, int] | None
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Resize (H, W, C) as mmdet's Resize with its aspect kept; also the factors of x and y."""
+    if scale is None:
+        return image, (1.0, 1.0)
+    from mmcv import imrescale
+
+    height, width = image.shape[:2]
+    resized = imrescale(image, tuple(scale))
+    resized = resized.reshape(*resized.shape[:2], -1)
+    return resized, (resized.shape[1] / width, resized.shape[0] / height)
 
 
 def detect_scene(
@@ -127,7 +153,11 @@ def merge_detections(parts: Sequence[Detections], iou_threshold: float = 0.5) ->
 
 
 def write_coco_results(
-    path: str | Path, found: Sequence[Detections], classes: Sequence[str], names: Sequence[str]
+    path: str | Path,
+    found: Sequence[Detections],
+    classes: Sequence[str],
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, int]] | None = None,
 ) -> None:
     """Write detections as a COCO file with images, categories and annotations with scores.
 
@@ -136,6 +166,7 @@ def write_coco_results(
         found: Detections per image.
         classes: Class names in label order; their ids count from 1.
         names: File name per image.
+        shapes: (H, W) per image, with which the file can serve as a dataset's labels.
     """
     annotations = []
     for image, detections in enumerate(found, start=1):
@@ -153,8 +184,11 @@ def write_coco_results(
                     'score': score,
                 }
             )
+    images = [{'id': k, 'file_name': name} for k, name in enumerate(names, start=1)]
+    for image, (height, width) in zip(images, shapes or (), strict=False):
+        image.update(height=height, width=width)
     table = {
-        'images': [{'id': k, 'file_name': name} for k, name in enumerate(names, start=1)],
+        'images': images,
         'categories': [{'id': k, 'name': name} for k, name in enumerate(classes, start=1)],
         'annotations': annotations,
     }
