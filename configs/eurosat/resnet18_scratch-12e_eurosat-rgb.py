@@ -6,5 +6,9 @@ _base_ = [
     '../_base_/tta/classification.py',
     '../_base_/default_runtime.py',
 ]
-# The last stage keeps 4 x 4 pixels of a 64-pixel chip instead of 2 x 2, at next to no cost in time.
-model = dict(backbone=dict(strides=(1, 2, 2, 1)))
+# Twelve epochs are short. The stem of three small convolutions (ResNet-D) learns faster than one of
+# 7 x 7, and the last stage keeps 4 x 4 pixels of a chip instead of 2 x 2.
+model = dict(
+    backbone=dict(type='mmpretrain.ResNetV1d', strides=(1, 2, 2, 1)),
+    head=dict(loss=dict(_delete_=True, type='mmpretrain.LabelSmoothLoss', label_smooth_val=0.1)),
+)
