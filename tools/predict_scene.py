@@ -13,7 +13,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.scene import load_model, predict_scene
+from rsmm.apis.scene import load_model, predict_scene, scene_scale
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         step=args.step,
         batch_size=args.batch_size,
         merge=args.merge,
+        scale=scene_scale(args.config, args.cfg_options),
     )
     print(f'Written to {args.out}')
 

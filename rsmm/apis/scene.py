@@ -81,12 +81,12 @@ def predict_scene(
     step: int = 448,
     batch_size: int = 4,
     merge: str = 'linear',
+    scale: Mapping | None = None,
 ) -> None:
     """Predict a scene, or the change between two, and write the map as GeoTIFF.
 
     The map is uint8 with the coordinate system and affine of the first image: classes, or 0 and 1
-    for change. The scene is never in memory as a whole. Values must be what the model was trained
-    on; a stretch by statistics of the scene has to be done before.
+    for change. The scene is never in memory as a whole.
 
     Args:
         model: :class:`RasterSegmentor` or :class:`ChangeDetector`, on its device.
@@ -94,8 +94,11 @@ def predict_scene(
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
         tile, step, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`.
+        scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
     """
     read, shape, place = read_stacked(images, bands)
+    if scale is not None:
+        read = scaled(read, images, scale, bands)
     tile, step = (min(side, max(shape)) for side in (tile, step))
     rows = stream_windows(
         read,
@@ -108,6 +111,57 @@ def predict_scene(
     )
     labels = ((row, _labels(model, logits)) for row, logits in rows)
     write_stream(out, labels, shape, dtype='uint8', **place)
+
+
+def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dict | None:
+    """Return the ``scale`` of the ``LoadPair`` that a config tests with, None without one."""
+    from rsmm.apis.config import load_config
+
+    steps = load_config(config, options).test_dataloader.dataset.get('pipeline', ())
+    found = [step.get('scale') for step in steps if step['type'] == 'LoadPair']
+    return dict(found[0]) if found and found[0] else None
+
+
+def scaled(read, images: Sequence[str | Path], scale: Mapping, bands: Sequence[str] | None):
+    """Wrap a function that reads windows so that each image is scaled by limits of its own.
+
+    Args:
+        read: Maps a window to (h, w, C), or (h, w, 2, C) for two images.
+        images: The files, of whose thumbnails the limits are taken.
+        scale: Config of a scaling transform, e.g. ``dict(type='ScaleQuantile', out='uint8')``.
+        bands: Names of the files' bands, for scalings that ask for them.
+    """
+    from rsmm.datasets.transforms.scaling import stretch
+    from rsmm.registry import TRANSFORMS
+
+    step = TRANSFORMS.build(dict(scale))
+    limits = [step.limits({**thumbnail(path), 'bands': bands}) for path in images]
+
+    def read_scaled(window) -> np.ndarray:
+        values = read(window)
+        if len(limits) == 1:
+            return stretch(values, *limits[0], step.out)
+        dates = [stretch(values[:, :, k], *limit, out=step.out) for k, limit in enumerate(limits)]
+        return np.stack(dates, axis=2)
+
+    return read_scaled
+
+
+def thumbnail(path: str | Path, side: int = 1024) -> dict:
+    """Read an image with at most ``side`` pixels a side: ``img`` (H, W, C) and ``nodata``.
+
+    16-bit images without a declared nodata value have 0, as Sentinel-2 has.
+    """
+    from rsmm.datasets.transforms.loading import opened
+
+    with opened(path, sidecars=False) as source:
+        share = min(1.0, side / max(source.height, source.width))
+        shape = [max(1, round(share * n)) for n in (source.height, source.width)]
+        image = source.read(out_shape=(source.count, *shape))
+        nodata = source.nodata
+    if nodata is None and image.dtype == np.uint16:
+        nodata = 0.0
+    return {'img': image.transpose(1, 2, 0), 'nodata': nodata}
 
 
 def _labels(model: nn.Module, logits: np.ndarray) -> np.ndarray:

@@ -10,12 +10,12 @@ import pytest
 import rasterio
 import torch
 
-from rsmm.apis.scene import predict_scene
+from rsmm.apis.scene import predict_scene, scaled, scene_scale
 from rsmm.errors import DataError
 from rsmm.geo.io import write_raster
-from rsmm.geo.streaming import stream_windows
-from rsmm.geo.windows import predict_windows
-from rsmm.registry import MODELS
+from rsmm.geo.streaming import read_stacked, stream_windows
+from rsmm.geo.windows import predict_windows, sliding_windows
+from rsmm.registry import MODELS, TRANSFORMS
 
 PLACE = {'crs': 'EPSG:32631', 'transform': (10.0, 0.0, 5000.0, 0.0, -10.0, 9000.0)}
 
@@ -100,3 +100,30 @@ def test_dates_on_other_grids_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'b.tif: differs in size'):
         predict_scene(change_model(), [tmp_path / 'a.tif', tmp_path / 'b.tif'], tmp_path / 'm.tif')
     assert not (tmp_path / 'm.tif').exists()
+
+
+def test_scenes_are_stretched_by_their_own_limits(tmp_path: Path) -> None:
+    """Tiles get the limits of the whole scene, as in training; each date its own."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(100, 1000, (40, 60, 3)).astype(np.uint16)
+    first[:10] = 0  # no data, which sets no limit
+    second = first * np.uint16(3)
+    paths = [tmp_path / 'a.tif', tmp_path / 'b.tif']
+    for path, image in zip(paths, (first, second), strict=True):
+        write_raster(path, image, **PLACE)
+    scale = dict(type='ScaleQuantile', out='uint8')
+    read, shape, _ = read_stacked(paths)
+    window = sliding_windows(shape, 16, 16)[-1]
+    found = scaled(read, paths, scale, None)(window)
+    step = TRANSFORMS.build(scale)
+    for date, image in enumerate((first, second)):
+        expected = step({'img': image, 'nodata': 0.0})['img'][window.slices]
+        np.testing.assert_array_equal(found[:, :, date], expected)
+    one = scaled(read_stacked(paths[:1])[0], paths[:1], scale, None)(window)
+    np.testing.assert_array_equal(one, found[:, :, 0])
+
+
+def test_the_scale_of_a_config(repo_root: Path) -> None:
+    config = repo_root / 'configs/oscd/small-data_fc-siam-diff_60e_oscd-rgb.py'
+    assert scene_scale(str(config)) == {'type': 'ScaleQuantile', 'out': 'uint8'}
+    assert scene_scale(str(repo_root / 'configs/gid/unet_resnet18_100e_gid5.py')) is None
