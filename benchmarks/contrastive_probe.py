@@ -2,8 +2,10 @@
 
     python benchmarks/contrastive_probe.py EUROSAT_ROOT CONFIG CHECKPOINT [--cfg-options ...]
 
-The chips are brought to the scale of the pretraining archive (DN / 10000 * 255, 8 bit); RGB methods
-then see SeCo's stretch, SACo all bands. Frozen features, logistic regression, stratified split.
+All methods see the chips as in their pretraining: those of dated scenes on the archive's scale
+(DN / 10000 * 255, 8 bit; RGB with SeCo's stretch, or that of EuroSAT's JPEGs where the config
+has none, SACo all bands), those of EuroSAT as its JPEGs or in digital numbers. Frozen features;
+nearest neighbours and logistic regression, five stratified folds.
 """
 
 from __future__ import annotations
@@ -14,37 +16,48 @@ import numpy as np
 import torch
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
+from sklearn.model_selection import StratifiedKFold
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.datasets.transforms.seasonal import QuantileStretch
 from rsmm.engine.checkpoint import load_checkpoint_file
 from rsmm.evaluation.functional.knn import knn_scores
 from rsmm.evaluation.functional.probes import linear_probe_accuracy
 from rsmm.models.selfsup.projectors import pool
 from rsmm.registry import DATASETS, MODELS
-from rsmm.sensors import RGB, band_order
+from rsmm.sensors import RGB, resolve_bands
+from rsmm.toy.writers.common import to_uint8
 
 
-def chips(root: str, split: str, rgb: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, C, H, W) uint8 on the pretraining's scale, and labels."""
+def chips(root: str, config) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (N, C, H, W) as the config's pretraining has them, and labels."""
+    data = config.train_dataloader.dataset
+    dated = 'mode' in data
+    bands = data.bands if dated or data.bands != 'ms' else 'eurosat'
+    bands = list(resolve_bands(RGB if bands == 'rgb' else bands))
     dataset = DATASETS.build(
         {
             'type': 'EuroSAT',
             'data_root': root,
-            'bands': list(RGB if rgb else band_order('seco')),
-            'split': split,
-            'fractions': (0.7, 0.3),
+            'bands': bands,
+            'split': 'all',
             'pipeline': [{'type': 'LoadRaster'}],
         }
     )
-    stretch = QuantileStretch('seco')
+    steps = {step.type: step for step in data.pipeline}
+    stretch = QuantileStretch('seco') if 'QuantileStretch' in steps else None
     images, labels = [], []
     for index in range(len(dataset)):
         results = dataset[index]
-        results['img'] = np.clip(results['img'] / 10_000 * 255, 0, 255).astype(np.uint8)
-        if rgb:
+        if tuple(bands) == RGB and stretch is None:
+            results['img'] = to_uint8(results['img'])
+        elif dated:
+            results['img'] = np.clip(results['img'] / 10_000 * 255, 0, 255).astype(np.uint8)
+        if stretch is not None:
             results = stretch(results)
-        images.append(torch.from_numpy(results['img']).permute(2, 0, 1))
+        image = results['img']
+        image = image.astype(np.int32) if image.dtype == np.uint16 else image
+        images.append(torch.from_numpy(image).permute(2, 0, 1))
         labels.append(results['gt_label'])
     return torch.stack(images), torch.tensor(labels)
 
@@ -69,22 +82,27 @@ def main() -> None:
     args = parser.parse_args()
     init_default_scope('rsmm')
     config = load_config(args.config, args.cfg_options)
-    rgb = 'groups' not in config.model
-    train, labels = chips(args.root, 'train', rgb)
-    test, truth = chips(args.root, 'val', rgb)
+    images, labels = chips(args.root, config)
     torch.manual_seed(0)
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     model.init_weights()
     state = load_checkpoint_file(args.checkpoint)['state_dict']
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(labels, labels))
     for name in ('random', 'pretrained'):
         if name == 'pretrained':
             weights = {k[9:]: v for k, v in state.items() if k.startswith('backbone.')}
             model.backbone.load_state_dict(weights)
-        bank, queries = features(model, train), features(model, test)
-        votes = knn_scores(bank, labels, queries, int(labels.max()) + 1)
-        knn = float((votes.argmax(1) == truth).double().mean())
-        linear = linear_probe_accuracy(bank, labels, queries, truth)
-        print(f'{name:11} kNN {100 * knn:.1f} %, linear {100 * linear:.1f} % ({len(truth)} chips)')
+        vectors = features(model, images)
+        knn, linear = [], []
+        for train, test in folds:
+            bank, known, queries, truth = vectors[train], labels[train], vectors[test], labels[test]
+            votes = knn_scores(bank, known, queries, int(labels.max()) + 1)
+            knn.append(100 * float((votes.argmax(1) == truth).double().mean()))
+            linear.append(100 * linear_probe_accuracy(bank, known, queries, truth))
+        print(
+            f'{name:11} kNN {np.mean(knn):.1f} +- {np.std(knn):.1f} %, '
+            f'linear {np.mean(linear):.1f} +- {np.std(linear):.1f} % ({len(labels)} chips)'
+        )
 
 
 if __name__ == '__main__':

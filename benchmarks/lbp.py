@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from record import record
 from skimage.feature import local_binary_pattern
 
 from rsmm.ops import lbp
@@ -48,6 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     print(f'{"content":8} {"scikit-image":>14} {"rsmm":>10} {"ratio":>7}   (ms per band, P=16 R=2)')
+    results = {}
     for name, images in contents(args.batch).items():
         theirs = best_of(
             lambda images=images: [local_binary_pattern(i, 16, 2, 'uniform') for i in images],
@@ -56,6 +58,11 @@ def main() -> None:
         ours = best_of(lambda images=images: lbp(images, 16, 2, 'uniform'), args.repeat)
         scale = 1e3 / args.batch
         print(f'{name:8} {theirs * scale:14.3f} {ours * scale:10.3f} {theirs / ours:7.2f}')
+        results[name] = {
+            'scikit_image_ms_per_band': round(theirs * scale, 3),
+            'rsmm_ms_per_band': round(ours * scale, 3),
+            'ratio': round(theirs / ours, 2),
+        }
     if torch.cuda.is_available():
         images = torch.from_numpy(contents(768)['smooth']).cuda()
         lbp(images)
@@ -66,6 +73,8 @@ def main() -> None:
         torch.cuda.synchronize()
         per_band = (time.perf_counter() - start) / args.repeat / len(images)
         print(f'{torch.cuda.get_device_name()}: {per_band * 1e6:.2f} us per band')
+        results[torch.cuda.get_device_name()] = {'us_per_band': round(per_band * 1e6, 2)}
+    record('lbp', results)
 
 
 if __name__ == '__main__':

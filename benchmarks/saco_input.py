@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import torch
 from mmengine.registry import init_default_scope
+from record import record
 
 from rsmm.datasets.scene_shards import pack_scenes
 from rsmm.datasets.seeded import SampleIndex, SeededDataset
@@ -70,6 +71,7 @@ def main() -> None:
                 build(root, packed, True), args.samples
             ),
         }
+    record('saco_input', {f'{name}, samples per s': round(rate, 1) for name, rate in rates.items()})
     for name, rate in rates.items():
         print(f'{name:28} {rate:8.1f} samples/s per worker')
     print(f'packed / tif: {rates["packed"] / rates["tif"]:.1f}')

@@ -11,6 +11,7 @@ import time
 
 import torch
 from mmengine.registry import init_default_scope
+from record import record
 
 from rsmm.registry import MODELS
 
@@ -67,6 +68,17 @@ def main() -> None:
     print(
         f'SACo{"" if args.no_texture else "+"} ResNet-{args.depth}, batch {args.batch}, {name}: '
         f'{median:.3f} s per step, {args.batch / median:.1f} samples/s, peak {memory:.2f} GiB'
+    )
+    plus, fused = '' if args.no_texture else '-plus', '_fused' if args.fused else ''
+    record(
+        f'saco{plus}_step_r{args.depth}_b{args.batch}{fused}',
+        {
+            'device': name,
+            's_per_step': round(median, 3),
+            'samples_per_s': round(args.batch / median, 2),
+            'peak_gib': round(memory, 2),
+            'steps': args.steps,
+        },
     )
 
 
