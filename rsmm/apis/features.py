@@ -85,6 +85,7 @@ def _build_loader(config: Config, split: str, num: int | None):
     settings = config[key]
     settings.sampler = dict(type='DefaultSampler', shuffle=False)
     settings.drop_last = False
+    settings.persistent_workers = False  # read once
     # Augmented views would show the augmentation, not the images.
     if split == 'train' and config.get('test_dataloader'):
         settings.dataset.pipeline = config.test_dataloader.dataset.pipeline

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
+from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config
@@ -122,8 +124,35 @@ class Runner(MMEngineRunner):
 
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""
-        with hold_folder(self.work_dir, enabled=is_main_process()):
+        with hold_folder(self.work_dir, enabled=is_main_process()), self._loaders_closed():
             return super().train()
+
+    def val(self) -> dict:
+        """Validate."""
+        with self._loaders_closed():
+            return super().val()
+
+    def test(self) -> dict:
+        """Test."""
+        with self._loaders_closed():
+            return super().test()
+
+    @contextlib.contextmanager
+    def _loaders_closed(self) -> Iterator[None]:
+        """Stop persistent loader workers at the end of the block.
+
+        Left to the garbage collector, which takes the queue before the iterator that would say
+        good-bye through it, each worker holds up the process for five seconds.
+        """
+        try:
+            yield
+        finally:
+            for loop in (self._train_loop, self._val_loop, self._test_loop):
+                loader = getattr(loop, 'dataloader', None)
+                workers = getattr(loader, '_iterator', None)
+                if hasattr(workers, '_shutdown_workers'):
+                    workers._shutdown_workers()
+                    loader._iterator = None
 
     def save_checkpoint(self, *args, **kwargs) -> None:
         """Save atomically, in a form that loads as weights only."""

@@ -1,6 +1,7 @@
 """Whole runs on a tiny network: resuming, several processes, bad input."""
 
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -94,6 +95,14 @@ def test_killed_run_resumes_to_the_same_losses(config, chips, tmp_path):
     assert len(losses(broken)) == 4 * (60 // 16)  # epochs x full batches
     exact = dict(rtol=0, atol=0)
     assert_same_weights(broken / 'epoch_4.pth', tmp_path / 'unbroken' / 'epoch_4.pth', **exact)
+
+
+def test_loader_workers_end_with_the_run(config, chips, tmp_path):
+    shared = options(chips, num_workers=2, epochs=1)
+    before = set(multiprocessing.active_children())
+    runner = run.train(config, work_dir=tmp_path / 'run', options=shared)
+    assert runner.train_dataloader.persistent_workers
+    assert not set(multiprocessing.active_children()) - before
 
 
 def test_seed_changes_the_run(config, chips, tmp_path):

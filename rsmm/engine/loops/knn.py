@@ -48,6 +48,7 @@ class KNNTestLoop(FeatureTestLoop):
         super().__init__(runner, dataloader, evaluator, fp16=fp16)
         config = copy.deepcopy(runner.cfg.test_dataloader)
         config.dataset.update(bank)
+        config.persistent_workers = False  # read once
         self.bank_dataloader = runner.build_dataloader(config, seed=runner.seed)
         self.k = k
         self.temperature = temperature
