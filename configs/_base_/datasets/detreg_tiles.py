@@ -2,7 +2,7 @@
 
 data_root = 'data/tiles'
 cache_dir = 'data/proposal_cache'
-strategy = 'topk'  # mc, stratified, random, random_box
+strategy = 'topk'  # mc, stratified, random, edge_density, random_box
 num_proposals = 30
 batch_size = 8
 num_workers = 4

@@ -63,7 +63,7 @@ def test_random_boxes_lie_inside() -> None:
     assert (boxes[:, 2:] - boxes[:, :2]).min() >= 8 - 1e-4
 
 
-@pytest.mark.parametrize('strategy', ['topk', 'mc', 'stratified', 'random_box'])
+@pytest.mark.parametrize('strategy', ['topk', 'mc', 'stratified', 'edge_density', 'random_box'])
 def test_strategies(strategy: str) -> None:
     search = SearchProposals(count=10, strategy=strategy)
     np.random.seed(0)

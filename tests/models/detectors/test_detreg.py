@@ -119,6 +119,29 @@ def test_order_of_proposals_does_not_matter(model) -> None:
         torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-5)
 
 
+def test_padding_takes_no_part_in_normalisation(model) -> None:
+    """Boxes are shares of the image itself, not of the batch that padding has made larger."""
+    data = batch()
+    samples = data['data_samples']
+    boxes = samples[0].gt_instances.bboxes
+    assert boxes.max() < 96
+    samples[0].set_metainfo({'img_shape': (96, 96), 'batch_input_shape': (160, 192)})
+    truth = samples[0].gt_instances
+    truth.embeddings = torch.randn(4, model.bbox_head.embedding_dim)
+    centre = torch.cat([boxes[:, :2] + boxes[:, 2:], 2 * (boxes[:, 2:] - boxes[:, :2])], 1) / 192
+    logits, order = torch.zeros(4, 1), [3, 1, 0, 2]
+    embeddings = truth.embeddings[order]
+    predicted, target = model.bbox_head._match(
+        logits, centre[order], embeddings, truth, samples[0].metainfo
+    )
+    torch.testing.assert_close(predicted, target, rtol=0, atol=0)
+    losses = model.bbox_head.loss_by_feat_single(
+        logits[None], centre[order][None], [truth], [samples[0].metainfo]
+    )
+    assert losses[1] < 1e-6  # L1
+    assert losses[2] < 1e-5  # GIoU
+
+
 def test_embedding_loss_compares_with_the_patches(model) -> None:
     data = batch()
     other = batch()
