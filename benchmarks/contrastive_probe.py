@@ -29,8 +29,8 @@ from rsmm.sensors import RGB, resolve_bands
 from rsmm.toy.writers.common import to_uint8
 
 
-def chips(root: str, config) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, C, H, W) as the config's pretraining has them, and labels."""
+def chips(root: str, config, most: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """At most so many images (N, C, H, W) as the config's pretraining has them, and labels."""
     data = config.train_dataloader.dataset
     dated = 'mode' in data
     bands = data.bands if dated or data.bands != 'ms' else 'eurosat'
@@ -47,7 +47,8 @@ def chips(root: str, config) -> tuple[torch.Tensor, torch.Tensor]:
     steps = {step.type: step for step in data.pipeline}
     stretch = QuantileStretch('seco') if 'QuantileStretch' in steps else None
     images, labels = [], []
-    for index in range(len(dataset)):
+    chosen = np.linspace(0, len(dataset) - 1, min(most or len(dataset), len(dataset))).astype(int)
+    for index in chosen.tolist():
         results = dataset[index]
         if tuple(bands) == RGB and stretch is None:
             results['img'] = to_uint8(results['img'])
@@ -78,11 +79,12 @@ def main() -> None:
     parser.add_argument('root')
     parser.add_argument('config')
     parser.add_argument('checkpoint')
+    parser.add_argument('--chips', type=int, help='take so many, evenly spread over the classes')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     init_default_scope('rsmm')
     config = load_config(args.config, args.cfg_options)
-    images, labels = chips(args.root, config)
+    images, labels = chips(args.root, config, args.chips)
     torch.manual_seed(0)
     model = MODELS.build(model_settings(config))
     model.init_weights()

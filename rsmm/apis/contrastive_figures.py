@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,15 +59,31 @@ def draw_groups(
     plot_groups(image, BandGrouper(model.bands, model.groups, model.texture), out)
 
 
-def draw_ratios(checkpoint: str | Path, out: str | Path) -> None:
-    """Draw the change ratios that a CACo checkpoint carries."""
+def draw_ratios(checkpoint: str | Path, out: str | Path, truth: str | Path | None = None) -> None:
+    """Draw the change ratios that a CACo checkpoint carries.
+
+    Args:
+        checkpoint: Of a CACo run.
+        out: PNG to write.
+        truth: ``truth.csv`` of a toy archive whose places were all trained on: tells changed from
+            unchanged places.
+    """
     from rsmm.visualization.contrastive import plot_ratios
 
     state = load_checkpoint_file(checkpoint).get('state_dict', {})
     if 'change_flags.ratio' not in state:
         raise CheckpointError('holds no change ratios', where=checkpoint, fix='Use a CACo run')
     seen = state['change_flags.seen']
-    plot_ratios(state['change_flags.ratio'][seen].numpy().astype(np.float64), out)
+    changed = None
+    if truth is not None:
+        with open(truth, newline='', encoding='utf-8') as file:
+            shares = [float(row['built_up_share']) for row in csv.DictReader(file)]
+        changed = np.repeat(np.array(shares) > 0, 2)
+        if len(changed) != len(seen):
+            raise ConfigError(f'{len(shares)} places, the run had {len(seen) // 2}', where=truth)
+        changed = changed[seen.numpy()]
+    ratios = state['change_flags.ratio'][seen].numpy().astype(np.float64)
+    plot_ratios(ratios, out, changed)
 
 
 def draw_neighbours(

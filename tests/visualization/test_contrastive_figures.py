@@ -61,6 +61,14 @@ def test_ratios_of_a_checkpoint(tmp_path) -> None:
     torch.save({'state_dict': state}, tmp_path / 'caco.pth')
     draw_ratios(tmp_path / 'caco.pth', tmp_path / 'ratios.png')
     assert is_picture(tmp_path / 'ratios.png')
+    truth = tmp_path / 'truth.csv'
+    rows = [f'{place:06d},{0.2 * (place % 2)}' for place in range(10)]
+    truth.write_text('\n'.join(['place,built_up_share', *rows]))
+    draw_ratios(tmp_path / 'caco.pth', tmp_path / 'told.png', truth)
+    assert (tmp_path / 'told.png').read_bytes() != (tmp_path / 'ratios.png').read_bytes()
+    truth.write_text('\n'.join(['place,built_up_share', *rows[1:]]))
+    with pytest.raises(ConfigError, match='9 places, the run had 10'):
+        draw_ratios(tmp_path / 'caco.pth', tmp_path / 'told.png', truth)
     torch.save({'state_dict': {}}, tmp_path / 'moco.pth')
     with pytest.raises(CheckpointError, match='no change ratios'):
         draw_ratios(tmp_path / 'moco.pth', tmp_path / 'x.png')

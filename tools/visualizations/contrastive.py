@@ -28,9 +28,13 @@ def main() -> None:
         command.add_argument('--out', required=True, help='PNG to write')
         if 'config' in sources:
             command.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+        if name == 'ratios':
+            command.add_argument('--truth', help='truth.csv of a toy archive')
     args = vars(parser.parse_args())
     draw, sources = FIGURES[args['figure']]
     options = {'options': args['cfg_options']} if 'config' in sources else {}
+    if 'truth' in args:
+        options['truth'] = args['truth']
     draw(*(args[source] for source in sources), args['out'], **options)
     print(args['out'])
 
