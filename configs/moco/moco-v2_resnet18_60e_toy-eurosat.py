@@ -22,14 +22,14 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=0.06))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=5, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=145, begin=5, end=150, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, end=3, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', T_max=57, begin=3, end=60, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=150)
+train_cfg = dict(max_epochs=60)
 custom_hooks = [
     dict(
         type='OnlineProbeHook',
-        interval=25,
+        interval=15,
         train=dict(split='train', **chips),
         test=dict(split='val', **chips),
     )
