@@ -1,5 +1,11 @@
 # Fine-tune a pretrained backbone; give it with --cfg-options pretrained=CHECKPOINT.
-_base_ = './resnet18_scratch-12e_eurosat-rgb.py'
+_base_ = [
+    '../_base_/models/resnet18_classifier.py',
+    '../_base_/datasets/eurosat_rgb.py',
+    '../_base_/schedules/sgd_cosine.py',
+    '../_base_/tta/classification.py',
+    '../_base_/default_runtime.py',
+]
 pretrained = None
 prefix = 'backbone.'
 
