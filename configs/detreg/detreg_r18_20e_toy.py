@@ -1,5 +1,10 @@
 # A small DETReg for two cores, to be fine-tuned by deformable-detr_r18_30e_toy.py.
-_base_ = ['./detreg_r50_10e_tiles.py']
+_base_ = [
+    '../_base_/models/detreg_r50.py',
+    '../_base_/datasets/detreg_tiles.py',
+    '../_base_/schedules/detr_adamw.py',
+    '../_base_/default_runtime.py',
+]
 
 data_root = 'data/toy/aerial/images'
 cache_dir = 'data/toy/proposal_cache'
@@ -34,3 +39,6 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-4))
 train_cfg = dict(max_epochs=epochs)
+val_cfg = None
+test_cfg = None
+param_scheduler = []

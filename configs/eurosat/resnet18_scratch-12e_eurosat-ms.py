@@ -7,4 +7,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(in_channels=13))
+# The network of resnet18_scratch-12e_eurosat-rgb.py.
+model = dict(
+    backbone=dict(type='mmpretrain.ResNetV1d', in_channels=13, strides=(1, 2, 2, 1)),
+    head=dict(loss=dict(_delete_=True, type='mmpretrain.LabelSmoothLoss', label_smooth_val=0.1)),
+)

@@ -15,9 +15,7 @@ steps = [
 ]
 train_pipeline = [dict(type='LoadSeries', max_dates=max_dates), *steps]
 
-model = dict(
-    backbone=dict(encoder=(32, 32, 32, 64), decoder=(32, 32, 32, 64), heads=8, width=128)
-)
+model = dict(backbone=dict(encoder=(32, 32, 32, 64), decoder=(32, 32, 32, 64), heads=8, width=128))
 train_dataloader = dict(batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = dict(dataset=dict(data_root=data_root))

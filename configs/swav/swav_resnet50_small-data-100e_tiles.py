@@ -1,5 +1,10 @@
 # For a few thousand tiles: 300 prototypes, free after one epoch, sharper codes, an early queue.
-_base_ = ['./swav_resnet50_paper-15e_tiles.py']
+_base_ = [
+    '../_base_/models/swav_resnet50.py',
+    '../_base_/pretraining/swav_tiles.py',
+    '../_base_/schedules/swav_lars_cosine.py',
+    '../_base_/default_runtime.py',
+]
 
 num_prototypes = 300
 epsilon = 0.03

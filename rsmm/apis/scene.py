@@ -40,7 +40,9 @@ def load_model(
     settings = load_config(config, options)
     init_default_scope(settings.get('default_scope', 'rsmm'))
     model = MODELS.build(model_settings(settings))
-    if checkpoint != RANDOM:
+    if checkpoint == RANDOM:
+        model.init_weights()
+    else:
         load_weights(model, load_checkpoint_file(checkpoint), 'model', where=checkpoint)
     return model.to(device).eval()
 

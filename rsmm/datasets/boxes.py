@@ -190,13 +190,20 @@ def read_coco(
         if entry['category_id'] not in to_label:
             raise DataError(f'category_id {entry["category_id"]} is not defined', where=where)
         image = entries[entry['image_id']]
-        x, y, width, height = entry['bbox']
+        x, y, width, height = _four_numbers(entry['bbox'], where)
         box = bad.clip((x, y, x + width, y + height), (image['height'], image['width']), where)
         if box is not None:
             label = to_label[entry['category_id']]
             image['instances'].append(instance(box, label, bool(entry.get('iscrowd', 0))))
     bad.report(path)
     return [entries[key] for key in sorted(entries)], tuple(classes)
+
+
+def _four_numbers(values: object, where: str) -> list[float]:
+    numbers = isinstance(values, list) and all(isinstance(v, int | float) for v in values)
+    if not numbers or len(values) != 4:
+        raise DataError(f'bbox {values!r} is not x, y, width, height', where=where)
+    return values
 
 
 def _read_json(path: str | Path) -> dict:
@@ -268,7 +275,7 @@ class BoxDataset(RSDataset):
 
     def read(self) -> list[dict]:
         """Return a dict per image, as :func:`read_coco` does."""
-        raise NotImplementedError
+        raise NotImplementedError(f'{type(self).__name__} does not say how its labels are read')
 
     def select(self, entries: list[dict]) -> list[dict]:
         """Keep the images of the split."""

@@ -129,13 +129,24 @@ class Runner(MMEngineRunner):
 
     def val(self) -> dict:
         """Validate."""
+        self._initialise_unloaded()
         with self._loaders_closed():
             return super().val()
 
     def test(self) -> dict:
         """Test."""
+        self._initialise_unloaded()
         with self._loaders_closed():
             return super().test()
+
+    def _initialise_unloaded(self) -> None:
+        """Initialise a model that no checkpoint fills, as training does.
+
+        Layers that leave this to ``init_weights`` (the level embedding of Deformable DETR) hold
+        whatever was in memory until then.
+        """
+        if self._load_from is None and not self._resume and not self._has_loaded:
+            self._init_model_weights()
 
     @contextlib.contextmanager
     def _loaders_closed(self) -> Iterator[None]:

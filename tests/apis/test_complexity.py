@@ -43,15 +43,20 @@ def test_counting_leaves_the_model_in_its_mode():
 
 
 def test_resnet18_of_any_band_count(repo_root):
-    """11,176,512 parameters without the classifier; the stem has 3,136 weights per band."""
-    rgb = config_complexity(repo_root / 'configs/eurosat/resnet18_scratch-12e_eurosat-rgb.py')
+    """11,176,512 parameters without the classifier of 10 classes."""
+    rgb = config_complexity(repo_root / 'configs/eurosat/resnet18_finetune-12e_eurosat-rgb.py')
     assert rgb.shape == (3, 64, 64)
     assert rgb.params == 11_176_512 + 5_130
     assert rgb.parts['backbone'][0] == 11_176_512
+
+
+def test_each_band_costs_the_first_convolution(repo_root):
+    """32 kernels of 3 x 3 weights per band, at stride 2."""
+    rgb = config_complexity(repo_root / 'configs/eurosat/resnet18_scratch-12e_eurosat-rgb.py')
     bands = config_complexity(repo_root / 'configs/eurosat/resnet18_scratch-12e_eurosat-ms.py')
     assert bands.shape == (13, 64, 64)
-    assert bands.params - rgb.params == 10 * 3_136
-    assert bands.flops - rgb.flops == 10 * 3_136 * 32 * 32
+    assert bands.params - rgb.params == 10 * 32 * 9
+    assert bands.flops - rgb.flops == 10 * 32 * 9 * 32 * 32
 
 
 def test_part_and_shape(repo_root):

@@ -180,6 +180,6 @@ def test_drafted_entry(released, capsys):
     released.write_text(yaml.safe_dump(content))
     (entry,) = yaml.safe_load(draft_entries(released.parent))
     assert entry['Config'] == f'configs/eurosat/{SUPERVISED}.py'
-    assert entry['Metadata'] == {'Epochs': 12, 'Parameters': 11181642}
+    assert entry['Metadata'] == {'Epochs': 12, 'Parameters': 11200874}
     assert draft_main([str(released.parent / 'none')]) == 1
     assert 'no experiments' in capsys.readouterr().err

@@ -56,10 +56,8 @@ def test_config_takes_a_step(path: Path, archive: Path) -> None:
     losses = model(**data, mode='loss')
     losses['loss'].backward()
     assert torch.isfinite(losses['loss'])
-    depth = 50 if 'resnet50' in path.name else 18
-    assert model.neck.state_dict()[next(iter(model.neck.state_dict()))].shape[1] == (
-        2048 if depth == 50 else 512
-    )
+    width = 2048 if 'resnet50' in path.name else 8 * config.model.backbone.get('base_channels', 64)
+    assert next(iter(model.neck.state_dict().values())).shape[1] == width
 
 
 @pytest.mark.parametrize('method', ['moco', 'moco_tp', 'seco', 'teco', 'caco'])

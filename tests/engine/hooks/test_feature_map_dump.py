@@ -40,11 +40,13 @@ def tiles(tmp_path_factory) -> Path:
     return root
 
 
-def dump(config: Path, tiles: Path, out: Path, seed: int = 0, **options) -> None:
+def dump(
+    config: Path, tiles: Path, out: Path, seed: int = 0, checkpoint: str = 'random', **options
+) -> None:
     small = SMALL_DETR if config == DETR else {}
     run.test(
         config,
-        'random',
+        checkpoint,
         work_dir=out.parent / 'log',
         options={
             'data_root': str(tiles),
@@ -59,18 +61,18 @@ def dump(config: Path, tiles: Path, out: Path, seed: int = 0, **options) -> None
 
 
 def test_detector_maps_are_those_of_the_encoder(tiles: Path, tmp_path: Path) -> None:
-    dump(DETR, tiles, tmp_path / 'maps')
+    options = {'data_root': str(tiles), 'num_workers': 0, **SMALL_DETR}
+    runner = Runner.from_cfg(load_config(DETR, {**options, 'work_dir': str(tmp_path / 'again')}))
+    model = runner.model.eval()
+    model.init_weights()
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'weights.pth')
+    dump(DETR, tiles, tmp_path / 'maps', checkpoint=str(tmp_path / 'weights.pth'))
     files = sorted(path.relative_to(tmp_path / 'maps') for path in tmp_path.rglob('*.npz'))
     images = sorted(path.relative_to(tiles).with_suffix('.npz') for path in tiles.rglob('*.tif'))
     assert files == images
     record = json.loads((tmp_path / 'maps/maps.json').read_text())
     assert record['module'] == 'encoder'
 
-    options = {'data_root': str(tiles), 'num_workers': 0, **SMALL_DETR}
-    runner = Runner.from_cfg(
-        load_config(DETR, {**options, 'work_dir': str(tmp_path / 'again'), 'randomness.seed': 0})
-    )
-    model = runner.model.eval()
     batch = runner.test_dataloader.dataset[3]
     data = model.data_preprocessor(
         {'inputs': [batch['inputs']], 'data_samples': [batch['data_samples']]}, False

@@ -203,6 +203,22 @@ def test_teacher_checkpoint_must_fit(tmp_path: Path) -> None:
         PatchTeacher(TINY, checkpoint=str(tmp_path / 'bad.pth'))
 
 
+@pytest.mark.parametrize('fault', ['other names', 'another width'])
+def test_detector_refuses_weights_of_another_backbone(tmp_path: Path, fault: str) -> None:
+    """Loading nothing, or a part, is an error and no warning."""
+    path = CONFIGS / 'deformable_detr/deformable-detr_r18-narrow_40e_toy.py'
+    state = MODELS.build(load_config(path).model).backbone.state_dict()
+    if fault == 'other names':
+        state = {f'encoder.{key}': value for key, value in state.items()}
+    else:
+        state = {f'backbone.{key}': value for key, value in state.items()}
+        state['backbone.layer1.0.conv1.weight'] = torch.zeros(16, 16, 3, 3)
+    torch.save({'state_dict': state}, tmp_path / 'bad.pth')
+    detector = MODELS.build(load_config(path, {'pretrained': str(tmp_path / 'bad.pth')}).model)
+    with pytest.raises(CheckpointError, match="begins with 'backbone|layer1.0.conv1.weight"):
+        detector.init_weights()
+
+
 def test_conversion_to_a_detector(model, config) -> None:
     converted = finetuning_weights({'state_dict': model.state_dict()})
     assert all('cls_branches' in k or 'embedding_branch' in k for k in converted.dropped)
