@@ -11,6 +11,9 @@ train_pipeline, test_pipeline = (
     [dict(step, scale=scale) if step['type'] == 'mmdet.Resize' else step for step in steps]
     for steps in (_base_.train_pipeline, _base_.test_pipeline)
 )
+# Eighty images, and no side of them is up: flips along both axes.
+flips = dict(type='mmdet.RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal'])
+train_pipeline = [flips if step['type'] == 'mmdet.RandomFlip' else step for step in train_pipeline]
 
 model = dict(bbox_head=dict(num_classes=num_classes))
 dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
@@ -20,4 +23,4 @@ test_dataloader = val_dataloader
 param_scheduler = [
     dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
 ]
-train_cfg = dict(max_epochs=epochs, val_interval=10)
+train_cfg = dict(max_epochs=epochs, val_interval=5)
