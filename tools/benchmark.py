@@ -4,6 +4,7 @@ Examples:
     python tools/benchmark.py --checkpoints a.pth random imagenet=resnet18.pth --out work_dirs/table
     python tools/benchmark.py ... --tasks oscd gid --budget paper --seeds 0 1 2 3 4
     python tools/benchmark.py ... --data oscd=/data/oscd gid=/data/gid --processes 4
+    python tools/benchmark.py ... --cfg-options num_workers=0 oscd:val_cities='(nantes,rennes)'
     sbatch --array=0-7 --wrap "python tools/benchmark.py ..."   # the jobs share the cells
 
 A second call runs what is missing.
@@ -16,7 +17,13 @@ import sys
 
 from mmengine.config import DictAction
 
-from rsmm.apis.benchmark import BUDGETS, TASKS, parse_checkpoints, run_benchmark
+from rsmm.apis.benchmark import (
+    BUDGETS,
+    TASKS,
+    parse_checkpoints,
+    run_benchmark,
+    split_options,
+)
 from rsmm.apis.cli import guarded
 from rsmm.visualization.benchmark import table_markdown
 
@@ -35,7 +42,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True)
     parser.add_argument('--data', nargs='+', action=DictAction, default={}, metavar='TASK=DIR')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='for every cell'
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='[TASK:]KEY=VALUE',
+        help='for every cell, or for those of one task',
     )
     parser.add_argument('--processes', type=int, default=1, help='cells at a time')
     return parser.parse_args(argv)
@@ -51,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         budget=args.budget,
         seeds=args.seeds,
         data=args.data,
-        options=dict.fromkeys(args.tasks, args.cfg_options),
+        options=split_options(args.cfg_options, args.tasks),
         processes=args.processes,
     )
     print(table_markdown(found['scores'], found['missing']))

@@ -85,6 +85,31 @@ def parse_checkpoints(arguments: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
+def split_options(
+    arguments: Mapping[str, object], tasks: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Deal config options to tasks: ``key`` is for all, ``TASK:key`` for one and comes last.
+
+    Raises:
+        ConfigError: A prefix that is none of the tasks.
+    """
+    found: dict[str, dict[str, object]] = {task: {} for task in tasks}
+    for own in (False, True):
+        for argument, value in arguments.items():
+            task, colon, key = argument.rpartition(':')
+            if bool(colon) != own:
+                continue
+            if own and task not in found:
+                raise ConfigError(
+                    f'no task {task!r}.{did_you_mean(task, tasks)}',
+                    where=f'--cfg-options {argument}',
+                    fix=f'Asked for: {", ".join(tasks)}',
+                )
+            for name in [task] if own else tasks:
+                found[name][key] = value
+    return found
+
+
 def list_cells(
     checkpoints: Mapping[str, str | None], tasks: Sequence[str], seeds: Sequence[int]
 ) -> list[Cell]:

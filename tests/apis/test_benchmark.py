@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from rsmm.apis import benchmark
-from rsmm.apis.benchmark import list_cells, parse_checkpoints, run_benchmark, summarise
+from rsmm.apis.benchmark import (
+    list_cells,
+    parse_checkpoints,
+    run_benchmark,
+    split_options,
+    summarise,
+)
 from rsmm.errors import ConfigError, DataError
 from rsmm.utils.lock import hold_folder
 
@@ -40,6 +46,17 @@ def test_checkpoints(tmp_path: Path) -> None:
         parse_checkpoints([str(path), str(path)])
     with pytest.raises(ConfigError, match="Did you mean 'oscd'"):
         list_cells({'random': None}, ['osdc'], [0])
+
+
+def test_options_of_one_task() -> None:
+    given = {'oscd:epochs': 9, 'epochs': 2, 'oscd:val_cities': ('nantes',), 'model.a:b': 1}
+    with pytest.raises(ConfigError, match="no task 'model.a'"):
+        split_options(given, ['oscd', 'gid'])
+    del given['model.a:b']
+    found = split_options(given, ['oscd', 'gid'])
+    assert found == {'oscd': {'epochs': 9, 'val_cities': ('nantes',)}, 'gid': {'epochs': 2}}
+    with pytest.raises(ConfigError, match="Did you mean 'oscd'"):
+        split_options({'osdc:epochs': 1}, ['oscd'])
 
 
 def test_a_failed_cell_loses_no_other_and_is_tried_again(tmp_path: Path, cells: list) -> None:
