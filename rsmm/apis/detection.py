@@ -227,16 +227,35 @@ def write_boxes(
 def draw_detections(
     image: np.ndarray, found: Detections, classes: Sequence[str], width: int = 2
 ) -> np.ndarray:
-    """Return a copy of an RGB image ``(H, W, 3)`` uint8 with boxes, class names and scores."""
+    """Return a copy of an RGB image ``(H, W, 3)`` uint8 with boxes, class names and scores.
+
+    Names that would cover another object or another name are left out: colours tell classes apart.
+    """
     import cv2
 
     canvas = np.ascontiguousarray(image).copy()
-    for box, score, label in zip(*found, strict=True):
-        # Hues far apart for neighbouring labels.
-        hue = np.uint8([[[int(label) * 110 % 180, 220, 255]]])
-        colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
-        x1, y1, x2, y2 = (round(float(value)) for value in box)
+    corners = np.rint(found.boxes).astype(int)
+    colours = [_class_colour(int(label)) for label in found.labels]
+    for (x1, y1, x2, y2), colour in zip(corners.tolist(), colours, strict=True):
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, width)
-        text = f'{classes[int(label)]} {score:.2f}'
-        cv2.putText(canvas, text, (x1, max(y1 - 3, 9)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1)
+    font = (cv2.FONT_HERSHEY_SIMPLEX, 0.4)
+    occupied = corners.copy()
+    for index, (x1, y1, *_) in enumerate(corners.tolist()):
+        text = f'{classes[int(found.labels[index])]} {found.scores[index]:.2f}'
+        (length, height), _ = cv2.getTextSize(text, *font, 1)
+        base = max(y1 - 3, height)
+        place = np.array([x1, base - height, x1 + length, base])
+        others = np.delete(occupied, index, axis=0)
+        if ((place[:2] < others[:, 2:]) & (others[:, :2] < place[2:])).all(axis=1).any():
+            continue
+        cv2.putText(canvas, text, (x1, base), *font, colours[index], 1)
+        occupied = np.vstack([occupied, place])
     return canvas
+
+
+def _class_colour(label: int) -> list[int]:
+    """Red, green and blue; hues far apart for neighbouring labels."""
+    import cv2
+
+    hue = np.uint8([[[label * 110 % 180, 220, 255]]])
+    return cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()

@@ -107,3 +107,16 @@ def test_results_on_the_map(tmp_path: Path) -> None:
     drawn = draw_detections(image, found, ('dim', 'bright'))
     assert drawn.shape == image.shape
     assert not np.array_equal(drawn, image)
+
+
+def test_names_cover_no_object() -> None:
+    """In a row of small objects none disappears under the name of its neighbour."""
+    image = np.zeros((80, 200, 3), np.uint8)
+    boxes = np.array([[x, y, x + 8, y + 8] for y in (40, 52) for x in range(20, 140, 10)])
+    scores = np.linspace(0.9, 0.5, len(boxes), dtype=np.float32)
+    found = Detections(boxes.astype(np.float32), scores, np.zeros(len(boxes), np.int64))
+    drawn = draw_detections(image, found, ('vehicle',), width=1)
+    for x1, y1, x2, y2 in boxes:
+        assert not drawn[y1 + 1 : y2, x1 + 1 : x2].any()
+        assert drawn[y1, x1].any()
+    assert drawn[:39].any()  # above the upper row there is room
