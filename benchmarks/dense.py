@@ -37,6 +37,8 @@ from rsmm.toy import get_writer
 ROUNDS = 3
 TILE, STEP = 512, 512
 PARTS = ('loading', 'scene', 'memory')
+# The last has the area of the third and the width of the first.
+SIZES = ['2048x2048', '4096x4096', '8192x8192', '32768x2048']
 
 
 def fastest(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -169,14 +171,14 @@ def scenes(side: int) -> dict[str, float]:
     }
 
 
-def peak_memory(side: int) -> float:
-    """Peak memory in MiB of a process that predicts a scene of this side, file to file."""
-    command = [sys.executable, __file__, '--predict', str(side)]
+def peak_memory(size: str) -> float:
+    """Peak memory in MiB of a process that predicts a scene ``HxW``, file to file."""
+    command = [sys.executable, __file__, '--predict', size]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
-def predict_file(side: int) -> None:
+def predict_file(size: str) -> None:
     """Write a scene, predict it and print the peak memory of this process in MiB.
 
     The network is light: what grows with the scene would be around it.
@@ -194,23 +196,24 @@ def predict_file(side: int) -> None:
     ).eval()
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / 'scene.tif'
-        write_scene(scene, side)
+        height, width = map(int, size.split('x'))
+        write_scene(scene, height, width)
         predict_scene(model, [scene], Path(folder) / 'map.tif', tile=512, step=512, batch_size=1)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def write_scene(path: Path, side: int) -> None:
+def write_scene(path: Path, height: int, width: int) -> None:
     """Write a random scene block by block, so that making it needs no memory."""
     import rasterio
 
-    profile = dict(driver='GTiff', dtype='uint8', count=3, height=side, width=side, tiled=True,
+    profile = dict(driver='GTiff', dtype='uint8', count=3, height=height, width=width, tiled=True,
                    blockxsize=512, blockysize=512)  # fmt: skip
     rng = np.random.default_rng(0)
     with rasterio.open(path, 'w', **profile) as target:
-        for row in range(0, side, 512):
-            height = min(512, side - row)
-            values = rng.integers(0, 256, (3, height, side), dtype=np.uint8)
-            target.write(values, window=((row, row + height), (0, side)))
+        for row in range(0, height, 512):
+            end = min(row + 512, height)
+            values = rng.integers(0, 256, (3, end - row, width), dtype=np.uint8)
+            target.write(values, window=((row, end), (0, width)))
 
 
 def main() -> None:
@@ -218,8 +221,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('parts', nargs='*', help=f'among {", ".join(PARTS)}; default all')
     parser.add_argument('--scene-sides', nargs='+', type=int, default=[2048, 4096])
-    parser.add_argument('--memory-sides', nargs='+', type=int, default=[2048, 4096, 8192])
-    parser.add_argument('--predict', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--memory-sizes', nargs='+', default=SIZES, metavar='HxW')
+    parser.add_argument('--predict', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.predict:
         predict_file(args.predict)
@@ -231,7 +234,7 @@ def main() -> None:
         elif part == 'scene':
             results = {str(side): scenes(side) for side in args.scene_sides}
         else:
-            results = {str(side): peak_memory(side) for side in args.memory_sides}
+            results = {size: peak_memory(size) for size in args.memory_sizes}
         print(part, results)
         print(f'Stored in {record(f"dense_{part}", results)}')
 

@@ -156,6 +156,13 @@ def test_bad_folds_labels_and_files(tmp_path: Path) -> None:
         len(pastis(tmp_path))
 
 
+def test_a_label_larger_than_the_images(tmp_path: Path) -> None:
+    make_pastis(tmp_path)
+    np.save(tmp_path / 'ANNOTATIONS' / 'TARGET_10001.npy', np.zeros((3, 20, 16), np.int16))
+    with pytest.raises(DataError, match=r'TARGET_10001.npy: .*20x16 pixels'):
+        pastis(tmp_path)[0]
+
+
 def test_padding_to_the_longest_series() -> None:
     series = [torch.ones(2, 3, 4, 4), torch.ones(5, 3, 4, 4)]
     stacked, days, valid = pad_series(series, [(1, 9), (0, 1, 2, 3, 4)])
