@@ -57,6 +57,7 @@ def change_panels(
     options: Mapping[str, object] | None = None,
     include: Sequence[str] | None = None,
     device: str = 'cpu',
+    images: bool = True,
 ) -> list[Path]:
     """Draw each scene of the first column's test dataset: dates, truth, one map per column.
 
@@ -69,6 +70,7 @@ def change_panels(
         options: Dotted config keys to override, in all configs.
         include: Names of the scenes to draw, None for all.
         device: ``'cpu'`` or ``'cuda'``.
+        images: False leaves the dates out, where their licence forbids to pass them on.
 
     Returns:
         The files written.
@@ -97,7 +99,8 @@ def change_panels(
     for name, scene in scenes.items():
         if len(scene['maps']) != len(columns):
             raise ConfigError(f'{name} is not a test scene of every column', where=str(out))
-        figure = draw_change(scene['dates'], scene['truth'], scene['maps'], scene['titles'])
+        shown = (scene['dates'], scene['titles']) if images else ((), ())
+        figure = draw_change(shown[0], scene['truth'], scene['maps'], shown[1])
         written.append(out / f'{name}.png')
         figure.savefig(written[-1])
     return written

@@ -52,7 +52,7 @@ def draw_change(
     """Draw one scene: both dates, the truth, and one column of errors per model.
 
     Args:
-        dates: Two pictures (H, W, 3) uint8.
+        dates: Two pictures (H, W, 3) uint8, or none of them.
         truth: (H, W), or None.
         predictions: Name of the model to its map (H, W).
         titles: Of the dates.

@@ -38,3 +38,7 @@ def test_a_panel_per_city(tmp_path: Path, repo_root: Path) -> None:
     assert 3 < width / height < 5
     one = change_panels(columns, tmp_path / 'one', options, include=[written[0].stem])
     assert [path.name for path in one] == [written[0].name]
+    bare = change_panels(
+        columns, tmp_path / 'bare', options, include=[written[0].stem], images=False
+    )
+    assert cv2.imread(str(bare[0])).shape[1] == pytest.approx(0.6 * width, abs=2)

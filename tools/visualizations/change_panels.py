@@ -29,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', required=True, help='folder for <scene>.png')
     parser.add_argument('--scenes', nargs='+', help='names; default all test scenes')
+    parser.add_argument('--no-images', action='store_true', help='truth and errors alone')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     return parser.parse_args(argv)
@@ -38,7 +39,10 @@ def main(argv: list[str] | None = None) -> None:
     """Draw and say where."""
     args = parse_args(argv)
     columns = parse_columns(args.config, args.checkpoints)
-    for path in change_panels(columns, args.out, args.cfg_options, args.scenes, args.device):
+    written = change_panels(
+        columns, args.out, args.cfg_options, args.scenes, args.device, images=not args.no_images
+    )
+    for path in written:
         print(path)
 
 
