@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rsmm.errors import ConfigError
-from rsmm.models.losses.functional import sinkhorn, swav_loss
+from rsmm.models.losses.functional import code_cross_entropy, sinkhorn, swav_loss
 
 S = torch.tensor([[0.9, 0.1, 0], [0.8, 0.3, 0.1], [0.2, 0.7, 0.1], [0, 0.2, 0.6]])
 S2 = torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.4, 0], [0.3, 0.6, 0.2], [0.1, 0.1, 0.7]])
@@ -89,6 +89,13 @@ def test_half_precision_does_not_overflow() -> None:
     codes = sinkhorn((S * 10).half(), 0.05)
     assert codes.dtype == torch.float32
     assert torch.isfinite(codes).all()
+
+
+@pytest.mark.parametrize(('own', 'other', 'expected'), [(S, S2, 1.938513), (S2, S, 2.866817)])
+def test_golden_cross_entropy(own, other, expected) -> None:
+    """The two halves of the golden loss below."""
+    found = code_cross_entropy(sinkhorn(own, 0.5, 3), other, 0.1)
+    assert found.item() == pytest.approx(expected, abs=2e-6)
 
 
 def test_golden_loss() -> None:
