@@ -37,8 +37,8 @@ from rsmm.toy import get_writer
 ROUNDS = 3
 TILE, STEP = 512, 512
 PARTS = ('loading', 'scene', 'memory')
-# The last has the area of the third and the width of the first.
-SIZES = ['2048x2048', '4096x4096', '8192x8192', '32768x2048']
+# The last has the area of the second and the width of the first.
+SIZES = ['2048x2048', '4096x4096', '8192x8192', '8192x2048']
 
 
 def fastest(work: Callable[[], object], rounds: int = ROUNDS) -> float:
