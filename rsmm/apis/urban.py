@@ -51,12 +51,12 @@ class UrbanScale:
     unlabelled: int = 600
     labelled: int = 600
     label_fraction: float = 0.1
-    tiles_per_city: int = 150
+    tiles_per_city: int = 100
     held_out: float = 0.25
     swav_epochs: int = 20
-    detreg_epochs: int = 10
-    detector_epochs: int = 30
-    mae_epochs: int = 24
+    detreg_epochs: int = 6
+    detector_epochs: int = 25
+    mae_epochs: int = 16
     crime_epochs: int = 30
     crime_lr: float = 0.005
     workers: int = 2
