@@ -20,7 +20,7 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from sklearn.metrics import roc_auc_score
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.datasets.transforms.scenes import LoadScenes
 from rsmm.datasets.transforms.seasonal import QuantileStretch
 from rsmm.engine.checkpoint import load_checkpoint_file
@@ -95,7 +95,7 @@ def main() -> None:
     state = load_checkpoint_file(args.checkpoint)['state_dict']
     ratio, flag = state['change_flags.ratio'].numpy(), state['change_flags.flag'].numpy()
     torch.manual_seed(0)
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     model.init_weights()
     rows = {
         'running evidence, images': roc_auc_score(truth.repeat(2), ratio),

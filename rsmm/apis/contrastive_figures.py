@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.engine.checkpoint import load_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError
 from rsmm.registry import DATASETS, MODELS
@@ -92,15 +92,21 @@ def draw_neighbours(
     out: str | Path,
     options: Mapping[str, object] | None = None,
 ) -> None:
-    """Draw nearest neighbours among 200 training images, with random and with trained weights."""
+    """Draw nearest neighbours among 200 training images, with random and with trained weights.
+
+    Images of single dates are taken as they are, without the augmentation of their views; of dated
+    scenes the query, which is cropped only.
+    """
     from rsmm.visualization.contrastive import plot_neighbours
 
     cfg = load_config(config, options)
     init_default_scope('rsmm')
-    samples = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), 200)
+    data = cfg.train_dataloader.dataset
+    data.pipeline = [step for step in data.pipeline if step.type != 'MultiView']
+    samples = draw_samples(DATASETS.build(data), 200)
     images = [views_of(sample)[0] for sample in samples]
     torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(model_settings(cfg))
     model.init_weights()
     features = {'random': _features(model, images)}
     state = load_checkpoint_file(checkpoint)['state_dict']
@@ -113,7 +119,10 @@ def draw_neighbours(
     features['pretrained'] = _features(model, images)
     colours = band_indices(bands_of(samples[0], {}), RGB)
     shown = [image[colours] for image in images]
-    plot_neighbours(shown, features, out)
+    # Datasets are sorted by class: queries from all over.
+    plot_neighbours(
+        shown, features, out, queries=range(len(shown) // 8, len(shown), len(shown) // 4)
+    )
 
 
 @torch.no_grad()

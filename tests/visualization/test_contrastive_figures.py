@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from rsmm.apis.contrastive_figures import draw_ratios, draw_views
+from rsmm.apis.config import load_config, model_settings
+from rsmm.apis.contrastive_figures import draw_neighbours, draw_ratios, draw_views
 from rsmm.errors import CheckpointError, ConfigError
 from rsmm.models.selfsup.saco import BandGrouper
+from rsmm.registry import MODELS
 from rsmm.sensors import band_order
+from rsmm.toy.writers.eurosat import write_eurosat
 from rsmm.visualization.contrastive import plot_groups, plot_neighbours, plot_ratios
 from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
 
@@ -79,3 +82,24 @@ def test_neighbours(tmp_path) -> None:
     features = {'random': torch.randn(12, 4), 'pretrained': torch.randn(12, 4)}
     plot_neighbours(images, features, tmp_path / 'near.png', queries=(0, 5), k=4)
     assert is_picture(tmp_path / 'near.png')
+
+
+def test_neighbours_of_images_as_they_are(tmp_path, monkeypatch) -> None:
+    """Normalised as in training, and not augmented: the same again from the encoder itself."""
+    drawn = {}
+    monkeypatch.setattr(
+        'rsmm.visualization.contrastive.plot_neighbours',
+        lambda images, features, out, queries: drawn.update(images=images, **features),
+    )
+    write_eurosat(tmp_path / 'toy', chips_per_class=3)
+    config = CONFIGS / 'moco/moco-v2_resnet18_60e_toy-eurosat.py'
+    options = {'data_root': str(tmp_path / 'toy')}
+    model = MODELS.build(model_settings(load_config(config, options)))
+    model.init_weights()
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'moco.pth')
+    draw_neighbours(config, tmp_path / 'moco.pth', tmp_path / 'x.png', options)
+    data = model.eval().data_preprocessor({'inputs': drawn['images'][:4]}, False)
+    expected = model.extract_feat(data['inputs'])[-1].mean((2, 3))
+    torch.testing.assert_close(drawn['pretrained'][:4], expected)
+    assert drawn['images'][0].shape == (3, 64, 64)
+    assert not torch.allclose(drawn['random'], drawn['pretrained'])

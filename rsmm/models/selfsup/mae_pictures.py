@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 
-class Reconstruction(NamedTuple):
+@dataclass(frozen=True)
+class Reconstruction:
     """A batch before and after.
 
     Attributes:
