@@ -17,6 +17,9 @@ MAX_LATITUDE = math.degrees(math.atan(math.sinh(math.pi)))
 MAX_ZOOM = 30
 #: Circumference of the mercator sphere in metres.
 _CIRCUMFERENCE = 2 * math.pi * 6378137.0
+#: Share of the world, 0.4 micrometres, by which a place may miss the edge of a tile and still be
+#: taken for it: corners of tiles come back rounded.
+_ROUNDING = 1e-14
 _NAME = re.compile(r'^(\d+)[_/-](\d+)[_/-](\d+)$')
 
 
@@ -39,7 +42,8 @@ def lonlat_to_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:
     """Return the numbers (x, y) of the tile that holds a place.
 
     Args:
-        lon: Degrees east, -180 to 180; 180 itself belongs to the last tile.
+        lon: Degrees east, -180 to 180; 180 itself belongs to the last tile. An edge between two
+            tiles belongs to the eastern or southern one.
         lat: Degrees north, within +-85.0511.
         zoom: 0 to 30.
 
@@ -52,10 +56,13 @@ def lonlat_to_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:
             f'lon={lon}, lat={lat} is outside the map (+-180, +-{MAX_LATITUDE:.4f} degrees)',
             fix='Arguments are longitude first, then latitude',
         )
-    count = 2**zoom
-    x = (lon + 180) / 360 * count
-    y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2 * count
-    return (min(max(math.floor(x), 0), count - 1), min(max(math.floor(y), 0), count - 1))
+    count = 2 ** int(zoom)
+    lon, lat = float(lon), float(lat)
+    x = (lon + 180) / 360
+    y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
+    return tuple(
+        min(max(math.floor((share + _ROUNDING) * count), 0), count - 1) for share in (x, y)
+    )
 
 
 def tile_to_lonlat(x: float, y: float, zoom: int) -> tuple[float, float]:
@@ -94,5 +101,5 @@ def parse_tile_name(stem: str) -> Tile | None:
 
 
 def _check_zoom(zoom: int) -> None:
-    if not 0 <= zoom <= MAX_ZOOM:
-        raise DataError(f'zoom={zoom} is outside 0 to {MAX_ZOOM}')
+    if not 0 <= zoom <= MAX_ZOOM or zoom != int(zoom):
+        raise DataError(f'zoom={zoom} is not a whole number from 0 to {MAX_ZOOM}')

@@ -40,6 +40,13 @@ def test_centre_of_a_tile_lies_in_it(zoom: int, data) -> None:
     assert south < north
 
 
+@given(st.integers(0, 30), st.data())
+def test_corner_of_a_tile_belongs_to_it(zoom: int, data) -> None:
+    """There and back is the same tile, although corners come back rounded."""
+    x, y = (data.draw(st.integers(0, 2**zoom - 1)) for _ in range(2))
+    assert lonlat_to_tile(*tile_to_lonlat(x, y, zoom), zoom) == (x, y)
+
+
 def test_borders_of_the_world() -> None:
     assert lonlat_to_tile(180, -MAX_LATITUDE, 3) == (7, 7)
     assert lonlat_to_tile(-180, MAX_LATITUDE, 3) == (0, 0)
@@ -53,6 +60,7 @@ def test_borders_of_the_world() -> None:
         (lambda: lonlat_to_tile(float('nan'), 0, 19), 'outside the map'),
         (lambda: lonlat_to_tile(0, 86, 5), 'outside the map'),
         (lambda: lonlat_to_tile(0, 0, 31), 'zoom'),
+        (lambda: lonlat_to_tile(0, 0, 3.5), 'zoom'),
         (lambda: tile_to_lonlat(9, 0, 3), 'does not exist'),
     ],
 )

@@ -67,7 +67,8 @@ def detreg_targets(
         The targets; nothing matched when there are no proposals.
 
     Raises:
-        DataError: Shapes that do not fit, or predictions that are not finite.
+        DataError: Shapes that do not fit, proposals without area, or predictions that are not
+            finite.
     """
     logits = logits.reshape(-1)
     if boxes.shape != (len(logits), 4) or proposals.ndim != 2 or proposals.shape[1] != 4:
@@ -76,10 +77,16 @@ def detreg_targets(
             f' {tuple(boxes.shape)} and {tuple(proposals.shape)}',
             where='detreg_targets',
         )
+    if not (proposals[:, 2:] > proposals[:, :2]).all():
+        raise DataError(
+            'a proposal has no area',
+            where='detreg_targets',
+            fix='Expected x1 < x2 and y1 < y2 in pixels; leave other boxes out with their patches',
+        )
     costs = match_costs(logits, boxes, proposals, image_shape, weights)
     if not torch.isfinite(costs).all():
         raise DataError(
-            'predictions or proposals are not finite',
+            'predictions are not finite',
             where='detreg_targets',
             fix='Training has diverged: lower the learning rate, or clip gradients',
         )
@@ -95,7 +102,7 @@ def hungarian(cost: Tensor) -> tuple[Tensor, Tensor]:
     """Rows and columns ``(M,)`` of the one-to-one assignment of least total cost ``(Q, P)``."""
     from scipy.optimize import linear_sum_assignment
 
-    rows, columns = linear_sum_assignment(cost.detach().float().cpu().numpy())
+    rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
     return tuple(torch.as_tensor(part, device=cost.device) for part in (rows, columns))
 
 
@@ -106,13 +113,14 @@ def match_costs(
     image_shape: tuple[int, int],
     weights: tuple[float, float, float] = WEIGHTS,
 ) -> Tensor:
-    """Weighted focal, L1 and negative GIoU costs ``(3, Q, P)``; arguments as above."""
-    logits = logits.reshape(-1).float()
+    """Weighted focal, L1 and negative GIoU costs ``(3, Q, P)``, 32 bits at least, as above."""
+    wide = torch.promote_types(torch.promote_types(boxes.dtype, logits.dtype), torch.float32)
+    logits, boxes, proposals = (part.to(wide) for part in (logits, boxes, proposals))
+    logits = logits.reshape(-1)
     probability = logits.sigmoid()
     positive = -F.logsigmoid(logits) * ALPHA * (1 - probability) ** GAMMA
     negative = -F.logsigmoid(-logits) * (1 - ALPHA) * probability**GAMMA
     focal = (positive - negative)[:, None].expand(-1, len(proposals))
-    boxes, proposals = boxes.float(), proposals.float()
     distance = torch.cdist(
         normalised_cxcywh(boxes, image_shape), normalised_cxcywh(proposals, image_shape), p=1
     )

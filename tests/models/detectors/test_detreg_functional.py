@@ -100,10 +100,21 @@ def test_agrees_with_mmdet() -> None:
     assert (result.gt_inds[theirs] - 1).tolist() == targets.proposals.tolist()
 
 
+def test_64_bits_stay_64_bits() -> None:
+    wide = [part.double() for part in random_case()]
+    targets = detreg_targets(*wide, (128, 130))
+    assert targets.costs.dtype == targets.boxes.dtype == torch.float64
+    narrow = detreg_targets(*random_case(), (128, 130))
+    torch.testing.assert_close(targets.costs.float(), narrow.costs, atol=1e-5, rtol=1e-5)
+
+
 def test_bad_input() -> None:
     with pytest.raises(DataError, match='expected logits'):
         detreg_targets(LOGITS, BOXES[:2], TRUTH, (100, 100))
     with pytest.raises(DataError, match='not finite'):
         detreg_targets(LOGITS * float('nan'), BOXES, TRUTH, (100, 100))
+    for flat in ([5.0, 5, 5, 9], [9, 9, 5, 5], [float('nan'), 0, 5, 5]):
+        with pytest.raises(DataError, match='no area'):
+            detreg_targets(LOGITS, BOXES, torch.tensor([flat]), (100, 100))
     with pytest.raises(DataError, match='differ in shape'):
         embedding_loss(torch.zeros(2, 512), torch.zeros(2, 128))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 from rsmm.models.losses.functional import code_cross_entropy, sinkhorn, swav_loss
 
 S = torch.tensor([[0.9, 0.1, 0], [0.8, 0.3, 0.1], [0.2, 0.7, 0.1], [0, 0.2, 0.6]])
@@ -123,6 +123,24 @@ def test_codes_carry_no_gradient() -> None:
     codes = sinkhorn(S2, 0.5)
     expected = (torch.softmax(S / 0.1, 1) - codes) / 0.1 / 4 / 2
     torch.testing.assert_close(a.grad, expected)
+
+
+def test_gradient_in_64_bits() -> None:
+    a, b, codes = S.double().requires_grad_(), S2.double(), sinkhorn(S.double())
+    assert swav_loss(a, b).dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda scores: swav_loss(scores, b, codes=(codes, codes)), (a,))
+
+
+def test_refuses_crops_of_different_shapes() -> None:
+    for other in (S[:1], S[:, :2], S[0]):
+        with pytest.raises(DataError, match='expected scores'):
+            swav_loss(S, other, 0.5)
+    with pytest.raises(DataError, match='expected scores'):
+        swav_loss(S, S2, 0.5, other_scores=[S[:1]])
+    with pytest.raises(DataError, match='expected scores'):
+        sinkhorn(S[0])
+    with pytest.raises(ConfigError, match='temperature'):
+        swav_loss(S, S2, temperature=0)
 
 
 @pytest.mark.parametrize('bad', [{'epsilon': 0.0}, {'iterations': 0}])

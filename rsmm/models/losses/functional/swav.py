@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 
 
 @torch.no_grad()
@@ -31,20 +31,30 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tens
 
     Raises:
         ConfigError: A setting out of range.
+        DataError: Another shape.
     """
     if epsilon <= 0 or iterations < 1:
         raise ConfigError(
             f'epsilon={epsilon}, iterations={iterations}: expected epsilon > 0, iterations >= 1',
             where='sinkhorn',
         )
-    if scores.dtype in (torch.float16, torch.bfloat16):
-        scores = scores.float()
+    _check_shapes('sinkhorn', scores)
     # Total, batch size and prototype count are factors that the next normalisation removes.
-    log_codes = scores / epsilon
+    log_codes = _at_least_32_bits(scores) / epsilon
     for _ in range(iterations):
         log_codes = log_codes - log_codes.logsumexp(dim=0, keepdim=True)
         log_codes = log_codes - log_codes.logsumexp(dim=1, keepdim=True)
     return log_codes.exp()
+
+
+def _at_least_32_bits(scores: Tensor) -> Tensor:
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+
+def _check_shapes(where: str, *scores: Tensor) -> None:
+    shapes = [tuple(part.shape) for part in scores]
+    if len(shapes[0]) != 2 or len(set(shapes)) > 1:
+        raise DataError(f'expected scores (B, K), alike for all crops, found {shapes}', where=where)
 
 
 def code_cross_entropy(codes: Tensor, scores: Tensor, temperature: float = 0.1) -> Tensor:
@@ -55,7 +65,8 @@ def code_cross_entropy(codes: Tensor, scores: Tensor, temperature: float = 0.1) 
         scores: ``(B, K)``.
         temperature: Divisor of the scores.
     """
-    return -(codes * F.log_softmax(scores.float() / temperature, dim=1)).sum(dim=1).mean()
+    log_shares = F.log_softmax(_at_least_32_bits(scores) / temperature, dim=1)
+    return -(codes * log_shares).sum(dim=1).mean()
 
 
 def swav_loss(
@@ -83,11 +94,19 @@ def swav_loss(
             processes); by default :func:`sinkhorn` of each.
 
     Returns:
-        Scalar; ``ln K`` where all assignments are uniform.
+        Scalar in the dtype of the scores, 32 bits at least; ``ln K`` where all assignments are
+        uniform.
+
+    Raises:
+        ConfigError: A setting out of range.
+        DataError: Crops or codes of different shapes.
     """
+    if temperature <= 0:
+        raise ConfigError(f'temperature={temperature}: expected more than 0', where='swav_loss')
     if codes is None:
         codes = tuple(sinkhorn(scores, epsilon, iterations) for scores in (scores_a, scores_b))
     crops = [scores_a, scores_b, *other_scores]
+    _check_shapes('swav_loss', *crops, *codes)
     per_code = []
     for own, code in enumerate(codes):
         terms = [
