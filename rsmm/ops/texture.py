@@ -14,6 +14,7 @@ classification with local binary patterns, TPAMI 2002.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,8 @@ def lbp(
     """Local binary patterns of a batch of single bands.
 
     Args:
-        images: Integers ``(..., H, W)``; every band is treated on its own, outside counts as 0.
+        images: Whole numbers ``(..., H, W)`` of any dtype; every band is treated on its own,
+            outside counts as 0.
         P: Neighbours on the circle, 2 to 24.
         R: Radius in pixels.
         method: ``'default'`` (``P`` bits), ``'ror'`` (least rotation of the bits), ``'uniform'``
@@ -80,23 +82,21 @@ def lbp(
         ``0..P + 1``.
 
     Raises:
-        DataError: Floating-point or less than two-dimensional input.
+        DataError: Values that are not whole numbers, or less than two-dimensional input.
         ConfigError: Unknown method, ``P`` or ``R`` out of range.
     """
+    if not isinstance(images, Tensor):
+        images = np.asarray(images)
     _check(images, P, R, method)
     tensor = images if isinstance(images, Tensor) else torch.from_numpy(_native(images))
     shape = tensor.shape
-    codes = _codes(tensor.reshape(-1, *shape[-2:]), P, float(R), method).view(shape)
+    stack = tensor.reshape(math.prod(shape[:-2]), *shape[-2:])
+    codes = _codes(stack, P, float(R), method).view(shape)
     return codes if isinstance(images, Tensor) else codes.numpy()
 
 
 def _check(images: np.ndarray | Tensor, points: int, radius: float, method: str) -> None:
-    if isinstance(images, Tensor):
-        integral = not (images.is_floating_point() or images.is_complex())
-    else:
-        images = np.asarray(images)
-        integral = images.dtype == bool or np.issubdtype(images.dtype, np.integer)
-    if not integral:
+    if not _integral(images):
         raise DataError(
             f'LBP compares integers, found {images.dtype}: rounding noise would make patterns',
             fix='Pass stored digital numbers, or round first: (255 * x).round().to(torch.uint8)',
@@ -107,6 +107,17 @@ def _check(images: np.ndarray | Tensor, points: int, radius: float, method: str)
         raise ConfigError(f'unknown LBP method {method!r}; known are {", ".join(METHODS)}')
     if not 2 <= points <= 24 or not 0 < radius <= 1024:
         raise ConfigError(f'expected 2 <= P <= 24 and 0 < R <= 1024, found P={points}, R={radius}')
+
+
+def _integral(images: np.ndarray | Tensor) -> bool:
+    """Whether all values are whole numbers; only floating-point images need a look at them."""
+    if isinstance(images, Tensor):
+        if not images.is_floating_point():
+            return not images.is_complex()
+        return bool((torch.isfinite(images) & (images == images.floor())).all())
+    if not np.issubdtype(images.dtype, np.floating):
+        return images.dtype == bool or np.issubdtype(images.dtype, np.integer)
+    return bool((np.isfinite(images) & (images == np.floor(images))).all())
 
 
 def _native(images: np.ndarray) -> np.ndarray:

@@ -109,14 +109,29 @@ def test_memory_layout_does_not_matter() -> None:
     np.testing.assert_array_equal(lbp(image.T), lbp(np.ascontiguousarray(image.T)))
 
 
-def test_empty_batch() -> None:
-    assert lbp(np.zeros((0, 4, 4), np.uint8)).shape == (0, 4, 4)
+@pytest.mark.parametrize('shape', [(0, 4, 4), (2, 0, 4), (3, 5, 0), (0, 0)])
+def test_empty_input(shape: tuple[int, ...]) -> None:
+    assert lbp(np.zeros(shape, np.uint8)).shape == shape
+    assert lbp(torch.zeros(shape, dtype=torch.int16)).shape == shape
 
 
-@pytest.mark.parametrize('images', [np.zeros((4, 4)), torch.zeros(4, 4), np.zeros((4, 4), '>f4')])
-def test_float_input_is_refused(images) -> None:
+FRACTIONS = [np.full((4, 4), 0.5), torch.rand(4, 4), np.full((4, 4), 0.5, '>f4')]
+NOT_FINITE = [np.full((4, 4), np.nan), torch.full((4, 4), torch.inf), np.zeros((4, 4), complex)]
+
+
+@pytest.mark.parametrize('images', FRACTIONS + NOT_FINITE)
+def test_values_that_are_no_whole_numbers_are_refused(images) -> None:
     with pytest.raises(DataError, match='integers'):
         lbp(images)
+
+
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8', '>f8'])
+def test_whole_numbers_stored_as_floats_are_integers(dtype: str) -> None:
+    image = golden_image()
+    np.testing.assert_array_equal(lbp(image.astype(dtype)), lbp(image))
+    np.testing.assert_array_equal(lbp(image.tolist()), lbp(image))
+    codes = lbp(torch.from_numpy(image).to(torch.bfloat16))
+    assert torch.equal(codes, torch.from_numpy(lbp(image)))
 
 
 def test_bad_arguments() -> None:

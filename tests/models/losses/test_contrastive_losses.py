@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -116,6 +117,32 @@ def test_loss_of_a_split_batch_is_the_loss_of_the_whole() -> None:
 def test_caco_refuses_rows_that_do_not_pair() -> None:
     with pytest.raises(ConfigError, match='3 rows.*PairedPlaceSampler'):
         caco_loss([CACO_Q[:3]] * 3, [CACO_VIEWS] * 3, [CACO_QUEUE] * 3, torch.ones(3), 0.5)
+
+
+ROW = torch.ones(1, 2, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ('call', 'message'),
+    [
+        (lambda: info_nce(CACO_Q, ROW, CACO_QUEUE, 0.5), 'match one to one'),
+        (lambda: seco_loss([CACO_Q], [[ROW]], [CACO_QUEUE], 0.5), 'match one to one'),
+        (lambda: saco_group_term(GROUPS, ROW, 'pull'), 'match one to one'),
+        (
+            lambda: caco_loss([CACO_Q] * 3, [CACO_VIEWS] * 3, [CACO_QUEUE] * 3, [1, 0], 0.5),
+            r'expected \(4,\)',
+        ),
+        (lambda: info_nce(CACO_Q, CACO_Q, CACO_QUEUE, 0), 'temperature'),
+    ],
+)
+def test_shapes_that_would_broadcast_are_refused(call: Callable, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        call()
+
+
+def test_flags_may_be_a_list() -> None:
+    args = [CACO_Q] * 3, [CACO_VIEWS] * 3, [CACO_QUEUE] * 3
+    assert close(caco_loss(*args, [1, 1, 0, 0], 0.5)['loss'], 0.726109 + 2.082677 + 2.091273)
 
 
 def test_change_ratio_golden() -> None:

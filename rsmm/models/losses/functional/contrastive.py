@@ -31,13 +31,21 @@ def _unit(z: Tensor) -> Tensor:
 
 def _nce(positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """Return ``-log softmax`` of the positive: ``(N,)`` and ``(N, M)`` similarities to ``(N,)``."""
+    if not temperature > 0:
+        raise ConfigError(f'temperature must be positive, found {temperature}')
     logits = torch.cat([positive[:, None], negatives], dim=1) / temperature
     return torch.logsumexp(logits, dim=1) - logits[:, 0]
 
 
 def _paired(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products of matching rows, ``(N,)``."""
+    """Inner products of matching rows, ``(N,)``; never a broadcast of one row over many."""
+    _check_rows(a.shape, b.shape)
     return (a * b).sum(dim=-1)
+
+
+def _check_rows(expected: Sequence[int], found: Sequence[int]) -> None:
+    if tuple(expected) != tuple(found):
+        raise ConfigError(f'rows must match one to one: expected {tuple(expected)}, found {found}')
 
 
 def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:
@@ -51,6 +59,9 @@ def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:
 
     Returns:
         Loss per row ``(N,)``, at least 0.
+
+    Raises:
+        ConfigError: Rows of queries and keys do not match, or the temperature is not positive.
     """
     q, k, queue = _unit(q), _unit(k), _unit(queue)
     return _nce(_paired(q, k), q @ queue.T, temperature)
@@ -118,9 +129,11 @@ def caco_loss(
         ``loss`` (scalar, sum over sub-spaces) and ``per_space`` ``(E,)`` (means over rows).
 
     Raises:
-        ConfigError: Rows do not pair up.
+        ConfigError: Rows do not pair up, or there is not one flag per row.
     """
     _check_paired(q[0], keys[0][0], queues[0], row_offset)
+    changed = torch.as_tensor(flags, device=q[0].device) == 1
+    _check_rows(q[0].shape[:1], changed.shape)
     per_space = []
     for i, (query, views, queue) in enumerate(zip(q, keys, queues, strict=True)):
         query, queue = _unit(query), _unit(queue)
@@ -130,7 +143,7 @@ def caco_loss(
         for parity in (0, 1):
             rows = query[parity::2]
             partners = rows @ own_view[1 - parity :: 2].T
-            partners = partners + _partner_mask(flags[parity::2] == 1, partners, row_offset // 2)
+            partners = partners + _partner_mask(changed[parity::2], partners, row_offset // 2)
             shared = torch.cat([queue[parity::2], *others])
             negatives = torch.cat([rows @ shared.T, partners], dim=1)
             halves.append(_nce(_paired(rows, positive[parity::2]), negatives, temperature))
@@ -154,7 +167,7 @@ def _partner_mask(changed: Tensor, partners: Tensor, offset: int) -> Tensor:
     """``(N/2, M/2)`` zeros with :data:`MASKED` at the own partner of unchanged rows."""
     rows = torch.arange(len(partners), device=partners.device)
     mask = torch.zeros_like(partners)
-    mask[rows, rows + offset] = torch.where(changed.to(mask.device), 0.0, MASKED).to(mask.dtype)
+    mask[rows, rows + offset] = torch.where(changed, 0.0, MASKED).to(mask.dtype)
     return mask
 
 
@@ -214,13 +227,14 @@ def saco_group_term(groups: Tensor, q: Tensor, mode: str = 'pull') -> Tensor:
         Scalar mean over groups and rows.
 
     Raises:
-        ConfigError: Unknown mode.
+        ConfigError: Unknown mode, or rows of groups and images do not match.
     """
+    _check_rows(groups.shape[1:], q.shape)
     q = _unit(q)
     if mode == 'pull':
         return (_unit(groups) - q).square().sum(dim=-1).mean()
     if mode == 'cosine':
-        return (1 - _paired(_unit(groups), q)).mean()
+        return (1 - (_unit(groups) * q).sum(dim=-1)).mean()
     if mode == 'reference':
         groups = groups.to(q.dtype)
         return (1 - F.pairwise_distance(groups, q.expand_as(groups), eps=1e-6)).square().mean()
