@@ -77,6 +77,13 @@ def test_ignored_pixels_do_not_count(as_mask: bool) -> None:
     assert binary_change_scores(padded_p, padded_g, ignore) == binary_change_scores(P, G)
 
 
+def test_ignore_may_be_a_set_but_not_a_map_of_numbers() -> None:
+    true = np.where(G == 0, 255, G)
+    assert change_counts(P, true, {255}).tolist() == change_counts(P, true, 255).tolist()
+    with pytest.raises(DataError, match=r'ignore is an array \(3, 4\) of uint8'):
+        binary_change_scores(P, G, np.zeros((3, 4), np.uint8))
+
+
 @pytest.mark.parametrize('pred', [np.zeros((3, 5)), np.full((3, 4), 0.5), np.full((3, 4), np.nan)])
 def test_bad_maps_are_refused(pred: np.ndarray) -> None:
     with pytest.raises(DataError):

@@ -84,12 +84,30 @@ def test_uint8_does_not_overflow() -> None:
         ([0, 9], [0, 1], 'prediction holds 9'),
         ([0, -1], [0, 1], 'prediction holds -1'),
         ([0.0, 0.5], [0, 1], 'prediction holds 0.5'),
+        ([0.0, np.nan], [0, 1], 'prediction holds nan'),
         ([0], [0, 1], 'shape'),
     ],
 )
 def test_bad_labels_are_named(pred: list, target: list, message: str) -> None:
     with pytest.raises(DataError, match=message):
         confusion_matrix(np.array(pred), np.array(target), 3)
+
+
+@pytest.mark.parametrize('ignore', [1, (1,), {1}, np.array([1]), (1, 255), (1, -1)])
+def test_ignored_classes_in_any_form(ignore) -> None:
+    matrix = np.array([[5, 1, 0], [2, 3, 0], [0, 1, 4]])
+    found = seg_scores(matrix, ignore=ignore)
+    assert found['oa'] == pytest.approx(9 / 11)
+    assert np.isnan(found['iou']).tolist() == [False, True, False]
+    full = confusion_matrix([0, 1, 2], [0, 1, 2], 3, ignore=ignore)
+    assert full.diagonal().tolist() == [1, 0, 1]
+
+
+def test_labels_outside_the_matrix_change_nothing() -> None:
+    matrix = np.diag([4, 2, 1])
+    for ignore in (None, (), 255, (255, -1)):
+        assert seg_scores(matrix, ignore=ignore)['iou'].tolist() == [1, 1, 1]
+    assert seg_scores(matrix, include_background=False, background=7)['oa'] == 1
 
 
 def test_bad_settings() -> None:

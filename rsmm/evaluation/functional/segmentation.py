@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 
 import numpy as np
 
@@ -26,12 +26,18 @@ def counted_pixels(target: np.ndarray, ignore) -> np.ndarray:
             where pixels do not count.
 
     Raises:
-        DataError: A bool array of another shape.
+        DataError: A bool array of another shape, or a map that is not bool: its values would be
+            taken for labels.
     """
     if ignore is None:
         return np.ones(target.shape, bool)
-    marks = as_array(ignore)
+    marks = as_array(list(ignore) if isinstance(ignore, Set) else ignore)
     if marks.dtype != bool:
+        if marks.ndim > 1:
+            raise DataError(
+                f'ignore is an array {marks.shape} of {marks.dtype}, expected labels or bool',
+                fix='Turn a map of pixels that do not count into bool',
+            )
         return ~np.isin(target, marks)
     if marks.shape != target.shape:
         raise DataError(f'ignore is {marks.shape}, the target {target.shape}')
@@ -68,7 +74,8 @@ def confusion_matrix(
 
 
 def _labels(values: np.ndarray, num_classes: int, name: str) -> np.ndarray:
-    labels = values.astype(np.int64)
+    with np.errstate(invalid='ignore'):  # NaN is named below
+        labels = values.astype(np.int64)
     wrong = (labels != values) | (labels < 0) | (labels >= num_classes)
     if wrong.any():
         shown = ', '.join(str(value) for value in np.unique(values[wrong])[:5].tolist())
@@ -81,7 +88,7 @@ def _labels(values: np.ndarray, num_classes: int, name: str) -> np.ndarray:
 
 def seg_scores(
     matrix: np.ndarray,
-    ignore: Collection[int] = (),
+    ignore: int | Collection[int] | None = None,
     include_background: bool = True,
     background: int = 0,
     absent: str = 'skip',
@@ -92,7 +99,8 @@ def seg_scores(
 
     Args:
         matrix: (K, K), rows the truth, columns the prediction.
-        ignore: Classes that are no classes (void).
+        ignore: Classes that are no classes (void): one or several. Labels outside 0..K-1 have no
+            pixels here and change nothing.
         include_background: False ignores ``background`` as well.
         background: Label of the background.
         absent: A class that occurs neither in the truth nor in the prediction is left out of the
@@ -109,10 +117,13 @@ def seg_scores(
     """
     if absent not in ABSENT:
         raise ConfigError(f'absent={absent!r}', fix=f'Known: {", ".join(ABSENT)}')
-    matrix = np.array(matrix, np.float64)
+    matrix = np.array(as_array(matrix), np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise DataError(f'expected a square matrix, found {matrix.shape}')
-    out = sorted({*ignore, *(() if include_background else (background,))})
+    classes = np.arange(len(matrix))
+    out = ~counted_pixels(classes, ignore)
+    if not include_background:
+        out |= classes == background
     matrix[out] = 0
     hit, truth, found = np.diag(matrix), matrix.sum(1), matrix.sum(0)
     scores = {
