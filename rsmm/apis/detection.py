@@ -116,24 +116,42 @@ def detect_scene(
     reader = read if callable(read) else (lambda window: read[window.slices])
     windows = tile_windows(shape, tile, stride, border='shift')
     parts: list[Detections] = []
+    cut: list[np.ndarray] = []
     for start in track(range(0, len(windows), batch_size), 'Detecting'):
         some = windows[start : start + batch_size]
         results = predict([reader(window) for window in some])
         for window, found in zip(some, results, strict=True):
             kept = found.scores >= score_threshold
             offset = np.array([window.column, window.row] * 2, np.float32)
-            parts.append(
-                Detections(found.boxes[kept] + offset, found.scores[kept], found.labels[kept])
-            )
-    return merge_detections(parts, iou_threshold)
+            boxes = found.boxes[kept] + offset
+            parts.append(Detections(boxes, found.scores[kept], found.labels[kept]))
+            cut.append(_end_at_a_seam(boxes, window, shape))
+    return merge_detections(parts, iou_threshold, cut)
 
 
-def merge_detections(parts: Sequence[Detections], iou_threshold: float = 0.5) -> Detections:
+def _end_at_a_seam(boxes: np.ndarray, window: Window, shape: tuple[int, int]) -> np.ndarray:
+    """Whether boxes (N, 4) reach an edge of their tile beyond which the scene goes on."""
+    row, column, height, width = window
+    near = max(2.0, max(height, width) / 100)
+    low, high = np.array([column, row]), np.array([column + width, row + height])
+    starts = (boxes[:, :2] < low + near) & (low > 0)
+    ends = (boxes[:, 2:] > high - near) & (high < np.array(shape[::-1]))
+    return (starts | ends).any(axis=1)
+
+
+def merge_detections(
+    parts: Sequence[Detections],
+    iou_threshold: float = 0.5,
+    cut: Sequence[np.ndarray] | None = None,
+) -> Detections:
     """Join the detections of overlapping tiles: of boxes of one class the best survives.
 
     Args:
         parts: Detections in pixels of the scene.
         iou_threshold: Boxes of the same class that overlap a better one by more are dropped.
+        cut: Per part ``(N,)``, which boxes end where their tile does and may show a piece of an
+            object. They give way to any other box of their class that overlaps them by more, or
+            of which they are a piece: that is larger and covers more than this share of them.
 
     Raises:
         ConfigError: The threshold is not in [0, 1].
@@ -143,13 +161,33 @@ def merge_detections(parts: Sequence[Detections], iou_threshold: float = 0.5) ->
     if not parts:
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
     boxes, scores, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    pieces = np.zeros(len(boxes), bool) if cut is None else np.concatenate(cut)
+    # Whole objects first, then pieces, the largest first.
+    priority = np.where(pieces, -1 / (1 + _areas(boxes)), scores)
     kept = batched_nms(
         torch.as_tensor(boxes).float(),
-        torch.as_tensor(scores).float(),
+        torch.as_tensor(priority).float(),
         torch.as_tensor(labels),
         iou_threshold,
     ).numpy()
-    return Detections(boxes[kept], scores[kept], labels[kept])
+    kept = kept[np.argsort(-scores[kept], kind='stable')]
+    boxes, scores, labels, pieces = (column[kept] for column in (boxes, scores, labels, pieces))
+    whole = np.ones(len(boxes), bool)
+    for index in np.flatnonzero(pieces):
+        covered = _covered(boxes[index], boxes) > iou_threshold
+        whole[index] = not (covered & (labels == labels[index])).any()
+    return Detections(boxes[whole], scores[whole], labels[whole])
+
+
+def _covered(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Share of a box (4,) that each larger one of others (N, 4) covers, 0 for smaller ones."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    own = _areas(box[None])[0]
+    return np.where(_areas(others) > own, (high - low).clip(min=0).prod(axis=1) / max(own, 1e-9), 0)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
 
 
 def write_coco_results(

@@ -63,6 +63,35 @@ def test_tiles_give_what_the_whole_scene_gives(batch_size: int) -> None:
     assert sorted(boxes) == sorted(truth)
 
 
+@pytest.mark.parametrize(('tile', 'stride'), [(100, 60), (64, 24), (300, 150)])
+def test_pieces_at_the_edges_of_tiles_are_no_objects(tile: int, stride: int) -> None:
+    """A detector that is as sure of a piece as of the whole finds every object once."""
+    rng = np.random.default_rng(0)
+    taken = np.zeros((230, 310), bool)
+    truth = []
+    while len(truth) < 60:
+        width, height = rng.integers(4, 38, 2)
+        x, y = rng.integers(0, 310 - width), rng.integers(0, 230 - height)
+        if not taken[y : y + height, x : x + width].any():
+            taken[y : y + height, x : x + width] = True
+            truth.append((x, y, x + width, y + height, len(truth) % 2))
+    corners, labels = np.array(truth)[:, :4], np.array(truth)[:, 4]
+
+    def predict(windows: list) -> list[Detections]:
+        found = []
+        for row, column, height, width in windows:
+            boxes = (corners - [column, row] * 2).clip(0, [width, height] * 2)
+            seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+            scores = rng.uniform(0.5, 1, seen.sum()).astype(np.float32)
+            found.append(Detections(boxes[seen].astype(np.float32), scores, labels[seen]))
+        return found
+
+    found = detect_scene(lambda window: window, (230, 310), predict, tile=tile, stride=stride)
+    boxes = [(*b, label) for b, label in zip(found.boxes.tolist(), found.labels, strict=True)]
+    assert sorted(boxes) == sorted(truth)
+    assert (np.diff(found.scores) <= 0).all()
+
+
 def test_reads_windows_on_demand() -> None:
     image, truth = scene()
     shapes = []
