@@ -56,12 +56,17 @@ def test_interrupt_leaves_a_resumable_run(tmp_path, repo_root):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run started in the background ignores Ctrl-C, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 300
-    while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    try:
+        deadline = time.monotonic() + 300
+        while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 130, errors[-2000:]
     assert 'Interrupted' in errors
     pointed = (work_dir / 'last_checkpoint').read_text().strip()
