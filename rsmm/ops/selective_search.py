@@ -108,7 +108,9 @@ def region_hierarchy(image: np.ndarray, mode: str = 'fast', side: int = SIDE) ->
     setting = MODES[mode]
     if not 16 <= side <= 1024:
         raise ConfigError(f'side={side} is not in 16..1024', where='side')
-    small = cv2.resize(_as_rgb8(image), (side, side), interpolation=cv2.INTER_LINEAR)
+    pixels = _as_rgb8(image)
+    shape = pixels.shape[:2]
+    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
     boxes, levels = [], []
     for space in setting.spaces:
         pixels = convert_colour(small, space)
@@ -121,7 +123,7 @@ def region_hierarchy(image: np.ndarray, mode: str = 'fast', side: int = SIDE) ->
     return RegionHierarchy(
         np.concatenate(boxes).astype(np.uint16),
         np.concatenate(levels).astype(np.int16),
-        tuple(image.shape[:2]),
+        shape,
         side,
     )
 
@@ -193,7 +195,10 @@ def convert_colour(image: np.ndarray, space: str) -> np.ndarray:
 
 
 def _as_rgb8(image: np.ndarray) -> np.ndarray:
-    """Return ``(H, W, 3)`` uint8; other types are stretched from their 2nd to 98th percentile."""
+    """Return ``(H, W, 3)`` uint8; other types are stretched from their 2nd to 98th percentile.
+
+    Missing values (NaN, infinity) become black.
+    """
     image = np.asarray(image)
     if image.ndim == 2:
         image = image[..., None]
@@ -204,9 +209,11 @@ def _as_rgb8(image: np.ndarray) -> np.ndarray:
             fix='Select three bands first',
         )
     if image.dtype != np.uint8:
-        low, high = np.percentile(image, (2, 98))
+        image = image.astype(np.float32)
+        known = np.isfinite(image)
+        low, high = np.percentile(image[known], (2, 98)) if known.any() else (0.0, 0.0)
         scale = 255 / (high - low) if high > low else 0.0
-        image = np.clip((image.astype(np.float32) - low) * scale, 0, 255).astype(np.uint8)
+        image = ((np.where(known, image, low) - low) * scale).clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image)
 
 

@@ -147,6 +147,17 @@ def test_grey_and_16_bit_images() -> None:
     assert len(selective_search(np.zeros((30, 30), np.uint16), 'single', 0)) == 1
 
 
+@pytest.mark.filterwarnings('error')
+def test_missing_values_are_black() -> None:
+    image, boxes = scene(4)
+    holes = np.where(image < 130, np.nan, image.astype(np.float32))
+    assert recall([selective_search(holes, 'fast', 0)], [boxes], 200) > 0.8
+    for value in (np.nan, np.inf):
+        assert selective_search(np.full((30, 40, 3), value), 'fast', 0).tolist() == [[0, 0, 40, 30]]
+    found = selective_search(image > 130, 'fast', 0)
+    assert recall([found], [boxes], 200) > 0.8
+
+
 @pytest.mark.parametrize(
     ('image', 'mode', 'error'),
     [
