@@ -158,10 +158,12 @@ class SearchProposals(BaseTransform):
         return hierarchy
 
     def _cache_file(self, path: str) -> Path | None:
-        """Name by path and settings, so that other settings never read these regions."""
+        """Name by image and settings: a rewritten image or other settings have other regions."""
         if self.cache_dir is None:
             return None
-        key = f'{Path(path).absolute()}|{self.mode}|{self.side}'
+        image = Path(path).absolute()
+        written = image.stat().st_mtime_ns if image.is_file() else 0
+        key = f'{image}|{written}|{self.mode}|{self.side}'
         name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         return self.cache_dir / name[:2] / f'{name}.npz'
 

@@ -87,6 +87,17 @@ def test_cache_gives_the_same_proposals(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob('*.npz'))) == 2
 
 
+def test_a_rewritten_image_is_searched_anew(tmp_path: Path) -> None:
+    search = SearchProposals(cache_dir=str(tmp_path / 'cache'))
+    path = tmp_path / 'a.png'
+    for seed in range(2):
+        cv2.imwrite(str(path), draw_scene(seed, 128).image)
+        np.random.seed(0)
+        found = search.transform({**results(seed), 'img_path': str(path)})['gt_bboxes'].tensor
+        np.random.seed(0)
+        assert found.equal(SearchProposals().transform(results(seed))['gt_bboxes'].tensor)
+
+
 def test_proposals_of_another_image(folder: Path) -> None:
     dataset = UnlabeledTiles(str(folder), pipeline=[dict(type='LoadRaster')])
     np.random.seed(0)
