@@ -82,6 +82,8 @@ class GID(MapDataset):
                 where='GID',
                 fix='num_classes is 5 or 15; split is train, val, test or all',
             )
+        if (img_dir is None) != (ann_dir is None):
+            raise ConfigError('img_dir and ann_dir belong together', where='GID')
         self.num_classes = num_classes
         self.split = split
         self.folders = None if img_dir is None else (img_dir, ann_dir)
@@ -100,7 +102,8 @@ class GID(MapDataset):
     def list_scenes(self) -> list[dict]:
         """List the images of the split by name."""
         root = Path(self.data_root)
-        for images, labels in [self.folders] if self.folders else LAYOUTS[self.num_classes]:
+        layouts = (self.folders,) if self.folders else LAYOUTS[self.num_classes]
+        for images, labels in layouts:
             splits = ('train', 'val', 'test') if self.split == 'all' else (self.split,)
             parts = splits if '{split}' in images else ('',)
             pairs = [(images.format(split=part), labels.format(split=part)) for part in parts]
@@ -109,7 +112,7 @@ class GID(MapDataset):
                     scene for pair in pairs for scene in self._pairs(root / pair[0], root / pair[1])
                 ]
                 return scenes if '{split}' in images else self._drawn(scenes)
-        known = '; '.join(', '.join(pair) for pair in LAYOUTS[self.num_classes])
+        known = '; '.join(', '.join(pair) for pair in layouts)
         raise self.not_found(f'no image and label folder ({known})', root)
 
     def _pairs(self, images: Path, labels: Path) -> list[dict]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rsmm.datasets.change_folder import images_by_name
 from rsmm.datasets.classes import CLASSES, PALETTES
-from rsmm.datasets.maps import MapDataset
-from rsmm.errors import DataError
+from rsmm.datasets.maps import MapDataset, as_names
+from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 
+SPLITS = ('train', 'val')
 SCENES = ('Urban', 'Rural')
 
 
@@ -33,6 +34,7 @@ class LoveDA(MapDataset):
     Raises:
         DataNotFoundError: No images.
         DataError: An image without mask.
+        ConfigError: A split or scene that does not exist.
     """
 
     METAINFO = {
@@ -45,11 +47,17 @@ class LoveDA(MapDataset):
         self,
         data_root: str = '',
         split: str = 'train',
-        scenes: Sequence[str] = SCENES,
+        scenes: str | Sequence[str] = SCENES,
         **kwargs,
     ) -> None:
         self.split = split
-        self.scenes = tuple(scenes)
+        self.scenes = as_names(scenes)
+        if split not in SPLITS or not self.scenes or not set(self.scenes) <= set(SCENES):
+            raise ConfigError(
+                f'split={split!r}, scenes={scenes!r}',
+                where='LoveDA',
+                fix=f'split: {", ".join(SPLITS)}; scenes: {", ".join(SCENES)}',
+            )
         super().__init__(data_root=data_root, **kwargs)
 
     def list_scenes(self) -> list[dict]:

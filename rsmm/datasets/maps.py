@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.tiling import tile_windows
+from rsmm.datasets.transforms.labels import check_label_size
 from rsmm.errors import DataError, did_you_mean
 
 
@@ -23,8 +24,8 @@ class MapDataset(RSDataset, ABC):
         border: Rule at the border, see :func:`rsmm.datasets.tiling.tile_windows`. Padded tiles
             come smaller from the loader; ``PadMap`` fills them up.
         void: Classes whose pixels do not count.
-        include: Names of the scenes to keep, None for all.
-        exclude: Names to leave out.
+        include: Name or names of the scenes to keep, None for all.
+        exclude: Name or names to leave out.
         **kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
@@ -35,14 +36,14 @@ class MapDataset(RSDataset, ABC):
         stride: int | None = None,
         border: str = 'pad',
         void: Sequence[int] = (),
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
         **kwargs,
     ) -> None:
         self.tile, self.stride, self.border = tile, stride, border
         self.void = tuple(void)
-        self.include = None if include is None else tuple(include)
-        self.exclude = tuple(exclude)
+        self.include = None if include is None else as_names(include)
+        self.exclude = as_names(exclude)
         super().__init__(data_root=data_root, **kwargs)
 
     @abstractmethod
@@ -57,6 +58,10 @@ class MapDataset(RSDataset, ABC):
         tiles = []
         for scene in scenes:
             shape = raster_shape(scene['shape_path'])
+            if scene.get('label_path') and 'img_path' in scene:
+                # A tile cannot tell: cut from too large a label it has the right size.
+                path = scene['label_path']
+                check_label_size(raster_shape(path), shape, path)
             windows = tile_windows(shape, self.tile, self.stride, self.border)
             tiles += [{**scene, 'window': tuple(window)} for window in windows]
         if not tiles:
@@ -97,6 +102,11 @@ class MapDataset(RSDataset, ABC):
         info['palette'] = self.metainfo.get('palette')
         info['label_void'] = self.void
         return info
+
+
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names as a tuple; a text is one name."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def raster_shape(path: str | Path) -> tuple[int, int]:

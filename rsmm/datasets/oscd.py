@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
-from rsmm.datasets.maps import MapDataset
+from rsmm.datasets.maps import MapDataset, as_names, raster_shape
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, band_order, canonical_band, resolve_bands
@@ -66,10 +66,11 @@ class OSCD(MapDataset):
         data_root: str = '',
         split: str = 'train',
         bands: str | Sequence[str] = 'rgb',
-        sources: Sequence[str] = SOURCES,
+        sources: str | Sequence[str] = SOURCES,
         need_labels: bool = True,
         **kwargs,
     ) -> None:
+        sources = as_names(sources)
         for setting, values, known in (
             ('split', [split], (*CITIES, 'all')),
             ('sources', sources, SOURCES),
@@ -82,7 +83,7 @@ class OSCD(MapDataset):
         self.split = split
         names = {'rgb': RGB, 'ms': band_order('oscd')}
         self.bands = names[bands] if bands in ('rgb', 'ms') else resolve_bands(bands)
-        self.sources = tuple(sources)
+        self.sources = sources
         self.need_labels = need_labels
         super().__init__(data_root=data_root, **kwargs)
         self._metainfo['bands'] = self.bands
@@ -97,6 +98,8 @@ class OSCD(MapDataset):
             cities = [city for city in cities if city in CITIES[self.split]]
         elif self.need_labels:
             cities = [city for city in cities if self._label(city) is not None]
+            if not cities:
+                raise self.not_found(f'no city has a label under {" or ".join(_LABELS)}', root)
         return [self._scene(city) for city in cities if city not in self.exclude]
 
     def _scene(self, city: str) -> dict:
@@ -155,7 +158,9 @@ class OSCD(MapDataset):
 def band_files(folder: Path) -> dict[str, str]:
     """Map canonical band names to the single-band files of a folder, by the end of their names."""
     found = {}
-    for path in sorted(folder.glob('*.tif')):
+    for path in sorted(folder.glob('*')):
+        if path.suffix.lower() not in ('.tif', '.tiff'):
+            continue
         match = _BAND.search(path.stem)
         if match:
             found[canonical_band(match[1])] = str(path)
@@ -164,8 +169,6 @@ def band_files(folder: Path) -> dict[str, str]:
 
 def finest(files: dict[str, str]) -> str:
     """Return the file with the most pixels."""
-    from rsmm.datasets.maps import raster_shape
-
     return max(files.values(), key=lambda path: raster_shape(path)[0])
 
 

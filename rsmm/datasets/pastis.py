@@ -61,16 +61,8 @@ class PASTIS(RSDataset):
         ignore_background: bool = False,
         **kwargs,
     ) -> None:
-        for setting, values in (('folds', folds), ('norm_folds', norm_folds)):
-            wrong = [fold for fold in values if fold not in FOLDS]
-            if wrong or not values:
-                raise ConfigError(
-                    f'{setting}: there is no fold {", ".join(map(str, wrong)) or "named"}',
-                    where='PASTIS',
-                    fix='Folds are 1, 2, 3, 4 and 5',
-                )
-        self.folds = tuple(folds)
-        self.norm_folds = tuple(norm_folds)
+        self.folds = _known_folds('folds', folds)
+        self.norm_folds = _known_folds('norm_folds', norm_folds)
         self.file_bands = resolve_bands(file_bands)
         self.bands = self.file_bands if bands is None else resolve_bands(bands)
         band_indices(self.file_bands, self.bands, where='PASTIS bands')
@@ -126,12 +118,25 @@ class PASTIS(RSDataset):
         return info
 
 
+def _known_folds(setting: str, folds: int | Sequence[int]) -> tuple[int, ...]:
+    folds = (folds,) if isinstance(folds, int) else tuple(folds)
+    wrong = [fold for fold in folds if fold not in FOLDS]
+    if wrong or not folds:
+        raise ConfigError(
+            f'{setting}: there is no fold {", ".join(map(str, wrong)) or "named"}',
+            where='PASTIS',
+            fix='Folds are 1, 2, 3, 4 and 5',
+        )
+    return folds
+
+
 def read_metadata(path: Path) -> list[dict]:
     """Read ``id``, ``fold`` and ``days`` (since 2018-09-01) of every patch.
 
     Raises:
         DataNotFoundError: There is no such file.
-        DataError: It is no GeoJSON, or a patch lacks a property or has dates that are none.
+        DataError: It is no GeoJSON, a patch lacks a property or has dates that are none, or two
+            patches have one number.
     """
     if not path.is_file():
         raise PASTIS.not_found('there is no such file', path)
@@ -141,16 +146,32 @@ def read_metadata(path: Path) -> list[dict]:
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f'is no GeoJSON of patches ({error!r})', where=path) from error
     patches = []
+    numbers = set()
     for number, patch in enumerate(properties):
         where = f'{path}: feature {number}'
+        if not isinstance(patch, Mapping):
+            raise DataError(
+                f'properties is a {type(patch).__name__} ({str(patch)[:40]}), expected a dict',
+                where=where,
+            )
         missing = [key for key in ('ID_PATCH', 'Fold', 'dates-S2') if key not in patch]
         if missing:
             raise DataError(f'has no property {", ".join(missing)}', where=where)
         where = f'{path}: patch {patch["ID_PATCH"]}'
         if patch['Fold'] not in FOLDS:
             raise DataError(f'Fold is {patch["Fold"]!r}, expected 1 to 5', where=where)
-        days = parse_dates(patch['dates-S2'], where)
-        patches.append({'id': int(patch['ID_PATCH']), 'fold': int(patch['Fold']), 'days': days})
+        if not str(patch['ID_PATCH']).removesuffix('.0').isdecimal():
+            raise DataError('ID_PATCH is no number', where=where)
+        found = {
+            'id': int(float(patch['ID_PATCH'])),
+            'fold': int(patch['Fold']),
+            'days': parse_dates(patch['dates-S2'], where),
+        }
+        # In two folds it would be trained on and tested.
+        if found['id'] in numbers:
+            raise DataError('occurs twice', where=where)
+        numbers.add(found['id'])
+        patches.append(found)
     return patches
 
 
@@ -174,11 +195,11 @@ def parse_dates(dates: Mapping | str, where: str) -> tuple[int, ...]:
             where=where,
         )
     days = []
-    for key in sorted(dates, key=lambda key: int(key) if str(key).isdigit() else -1):
+    for key in sorted(dates, key=lambda key: int(key) if str(key).isdecimal() else -1):
         try:
             day = dt.datetime.strptime(str(int(dates[key])), '%Y%m%d').date()
             int(key)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise DataError(
                 f'dates-S2 holds {key!r}: {dates[key]!r}, expected a position and YYYYMMDD',
                 where=where,
@@ -194,7 +215,8 @@ def read_norm(
 
     Raises:
         DataNotFoundError: There is no such file.
-        DataError: A fold is missing, or has other than ``count`` values.
+        DataError: A fold is missing, has other than ``count`` values, values that are no numbers,
+            or a deviation that is not positive.
     """
     if not path.is_file():
         raise PASTIS.not_found('there is no such file', path)
@@ -205,11 +227,29 @@ def read_norm(
     stats = []
     for fold in folds:
         entry = table.get(f'Fold_{fold}') if isinstance(table, Mapping) else None
+        if entry is None:
+            raise DataError(f'has no Fold_{fold}', where=path)
         if not isinstance(entry, Mapping) or not {'mean', 'std'} <= set(entry):
-            raise DataError(f'has no Fold_{fold} with mean and std', where=path)
-        stats.append([entry['mean'], entry['std']])
-    values = np.array(stats, np.float64)
-    if values.shape[2] != count:
-        raise DataError(f'expected {count} values per fold, found {values.shape[2]}', where=path)
+            raise DataError(
+                f'Fold_{fold} is {str(entry)[:40]!r}, expected a dict of mean and std', where=path
+            )
+        stats.append(
+            [_numbers(entry[key], count, f'{path}: Fold_{fold} {key}') for key in ('mean', 'std')]
+        )
+    values = np.array(stats)
+    if (values[:, 1] <= 0).any():
+        raise DataError(f'has a std of {values[:, 1].min():g}, expected more than 0', where=path)
     mean, std = values.mean(axis=0)
     return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _numbers(values: Sequence[float], count: int, where: str) -> np.ndarray:
+    try:
+        found = np.array(values, np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f'is {str(values)[:40]}, expected numbers', where=where) from error
+    if found.shape != (count,) or not np.isfinite(found).all():
+        raise DataError(
+            f'expected {count} numbers, found {found.size}: {str(values)[:40]}', where=where
+        )
+    return found

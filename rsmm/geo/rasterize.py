@@ -33,6 +33,28 @@ def as_affine(transform: Transform) -> Affine:
     return Affine(*transform[:6])
 
 
+def grid_offset(
+    transform: Transform, shape: Sequence[int], other: Transform, other_shape: Sequence[int]
+) -> float:
+    """Return how far the corners of two images lie apart, in pixels of the first.
+
+    Args:
+        transform: Affine of the first image.
+        shape: Its (H, W).
+        other, other_shape: The same of the second.
+    """
+    matrix = ~as_affine(transform) * as_affine(other)
+    pairs = [
+        (
+            matrix * (right * other_shape[1], down * other_shape[0]),
+            (right * shape[1], down * shape[0]),
+        )
+        for right in (0, 1)
+        for down in (0, 1)
+    ]
+    return max(abs(a - b) for found, own in pairs for a, b in zip(found, own, strict=True))
+
+
 def to_pixels(geometries: Sequence[shapely.Geometry], transform: Transform) -> np.ndarray:
     """Turn map coordinates into pixel coordinates (x = column, y = row) by the inverse affine."""
     return move(geometries, ~as_affine(transform))

@@ -102,6 +102,35 @@ def test_gid_faults(tmp_path: Path) -> None:
         build('GID', tmp_path, split='all')[0]
 
 
+def test_gid_labels_are_compared_with_the_whole_image(tmp_path: Path) -> None:
+    """Every tile fits into a label that is too large."""
+    make_gid(tmp_path, colour=False)
+    label = next((tmp_path / 'label_5classes').glob('*'))
+    write_raster(label, np.zeros((60, 50), np.uint8))
+    with pytest.raises(DataError, match='60x50 pixels, more than the image with 50x40'):
+        len(build('GID', tmp_path, split='all', tile=10))
+    write_raster(label, np.full((50, 40), 2.5, np.float32))
+    with pytest.raises(DataError, match=r'label 2\.5 at row 0'):
+        build('GID', tmp_path, split='all')[0]
+
+
+def test_own_folders_come_in_pairs(tmp_path: Path) -> None:
+    make_gid(tmp_path, colour=False)
+    with pytest.raises(ConfigError, match='img_dir and ann_dir'):
+        build('GID', tmp_path, img_dir='image_RGB')
+    with pytest.raises(DataNotFoundError, match=r'no image and label folder \(a, b\)'):
+        len(build('GID', tmp_path, img_dir='a', ann_dir='b'))
+
+
+@pytest.mark.parametrize('settings', [{'split': 'test'}, {'scenes': ('urban',)}, {'scenes': ()}])
+def test_loveda_settings(tmp_path: Path, settings: dict) -> None:
+    save(tmp_path / 'Train/Urban/images_png/1.png', np.zeros((8, 8, 3), np.uint8))
+    save(tmp_path / 'Train/Urban/masks_png/1.png', np.full((8, 8), 7, np.uint8))
+    with pytest.raises(ConfigError, match='scenes: Urban, Rural'):
+        build('LoveDA', tmp_path, **settings)
+    assert (build('LoveDA', tmp_path, scenes='Urban')[0]['data_samples'].gt_sem_seg.data == 6).all()
+
+
 def test_nodata_tile_is_refused(tmp_path: Path) -> None:
     make_gid(tmp_path, colour=True)
     image = next((tmp_path / 'image_RGB').glob('*'))
@@ -148,6 +177,46 @@ def test_pair_of_two_coordinate_systems(tmp_path: Path) -> None:
         write_raster(tmp_path / folder / 'x.tif', image, crs=crs, transform=(1, 0, 0, 0, -1, 0))
     save(tmp_path / 'label' / 'x.png', np.zeros((8, 8), np.uint8))
     with pytest.raises(DataError, match='zone 32N and WGS 84 / UTM zone 31N'):
+        build('ChangeFolder', tmp_path, PAIR)[0]
+
+
+def write_pair(root: Path, images, places, **settings) -> None:
+    for folder, image, place in zip('AB', images, places, strict=True):
+        write_raster(root / folder / 'x.tif', image, crs='EPSG:32631', transform=place, **settings)
+    save(root / 'label' / 'x.png', np.zeros(images[0].shape[:2], np.uint8))
+
+
+@pytest.mark.parametrize(
+    ('place', 'message'),
+    [
+        ((1, 0, 5000, 0, -1, 0), 'lies 5e[+]03 pixels away'),
+        ((2, 0, 0, 0, -2, 0), 'lies 8 pixels away'),
+        ((1, 0, 0.3, 0, -1, 0), None),
+        (None, None),
+    ],
+)
+def test_pair_of_two_places(tmp_path: Path, place, message: str | None) -> None:
+    write_pair(tmp_path, [np.ones((8, 8, 3), np.uint8)] * 2, [(1, 0, 0, 0, -1, 0), place])
+    if message is None:
+        assert len(build('ChangeFolder', tmp_path, PAIR)[0]['inputs']) == 2
+        return
+    with pytest.raises(DataError, match=f'B/x.tif: {message} from .*A/x.tif'):
+        build('ChangeFolder', tmp_path, PAIR)[0]
+
+
+@pytest.mark.parametrize('nodata', [None, np.nan])
+def test_pixels_without_number_do_not_count(tmp_path: Path, nodata) -> None:
+    first = np.ones((8, 8, 3), np.float32)
+    second = first.copy()
+    second[:3, :, 1] = np.nan
+    write_pair(tmp_path, (first, second), [(1, 0, 0, 0, -1, 0)] * 2, nodata=nodata)
+    sample = build('ChangeFolder', tmp_path, PAIR)[0]
+    assert all(image.isfinite().all() for image in sample['inputs'])
+    label = sample['data_samples'].gt_sem_seg.data[0]
+    assert (label[:3] == 255).all()
+    assert (label[3:] == 0).all()
+    write_pair(tmp_path, (first, np.full_like(first, np.nan)), [(1, 0, 0, 0, -1, 0)] * 2)
+    with pytest.raises(DataError, match='B/x.tif: all values are NaN'):
         build('ChangeFolder', tmp_path, PAIR)[0]
 
 

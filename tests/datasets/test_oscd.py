@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from rsmm.datasets.oscd import CITIES, band_files, read_dates
 from rsmm.datasets.tiling import tile_windows
-from rsmm.datasets.transforms.labels import change_mask
+from rsmm.datasets.transforms.labels import change_mask, read_change_mask
 from rsmm.datasets.transforms.pairs import regrid
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.io import write_raster
@@ -62,6 +63,23 @@ def test_label_encodings_agree() -> None:
     np.testing.assert_array_equal(change_mask(gray, threshold=0), [[0, 1], [1, 1]])
     with pytest.raises(DataError, match=r'cm.png: .* found values 0, 7'):
         change_mask(np.array([[0, 7]]), where='cm.png')
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'quantised', 'bilevel', 'coloured'])
+def test_palette_labels(tmp_path: Path, mode: str) -> None:
+    """Reducing colours numbers them as they come: index 0 may be white."""
+    truth = np.random.default_rng(0).random((20, 30)) < 0.1
+    image = Image.fromarray(truth.astype(np.uint8) * 255)
+    if mode == 'quantised':
+        image = image.quantize(2)
+        assert np.asarray(image)[truth].max() == 0
+    elif mode == 'coloured':
+        image = Image.frombytes('P', (30, 20), truth.astype(np.uint8).tobytes())
+        image.putpalette([0, 0, 0, 128, 0, 0] + [0] * 762)
+    else:
+        image = image.convert('1' if mode == 'bilevel' else mode)
+    image.save(tmp_path / 'cm.png')
+    np.testing.assert_array_equal(read_change_mask(tmp_path / 'cm.png'), truth)
 
 
 def test_regrid_keeps_a_plane_exact() -> None:
@@ -208,10 +226,38 @@ def test_absent_data_and_wrong_settings(tmp_path: Path) -> None:
         oscd(tmp_path, split='trian')
     with pytest.raises(DataError, match="no scene 'pariss'"):
         oscd(tmp_path, include=['pariss'])
+    with pytest.raises(ConfigError, match='sources: .* found natve'):
+        oscd(tmp_path, sources='natve')
+
+
+def test_one_name_need_not_be_a_list(tmp_path: Path) -> None:
+    """From a command line, exclude=rio is a text; its letters are no cities."""
+    for city in ('paris', 'rio', 'rome'):
+        make_city(tmp_path, city)
+    data = oscd(tmp_path, split='all', exclude='rio', sources='native')
+    assert [info['name'] for info in data.load_data_list()] == ['paris', 'rome']
+    assert len(oscd(tmp_path, split='all', include='rio')) == 1
+
+
+def test_images_without_any_label(tmp_path: Path) -> None:
+    root = make_city(tmp_path)
+    shutil.rmtree(root / LABELS)
+    with pytest.raises(DataNotFoundError, match='no city has a label under Onera'):
+        len(oscd(root, split='all'))
+    assert 'gt_sem_seg' not in oscd(root, split='all', need_labels=False)[0]['data_samples']
+
+
+def test_dates_of_different_places(tmp_path: Path) -> None:
+    root = make_city(tmp_path)
+    for path in (root / IMAGES / 'paris' / 'imgs_2').glob('*_B0[234].tif'):
+        image = np.full((40, 30), 500, np.uint16)
+        write_raster(path, image, crs='EPSG:32631', transform=(10, 0, 20, 0, -10, 400))
+    with pytest.raises(DataError, match=r'imgs_2/.*_B04.tif: lies 2 pixels away from .*imgs_1'):
+        oscd(root)[0]
 
 
 def test_file_names_and_dates(tmp_path: Path) -> None:
-    for name in ('S2A_OPER_T22LHH_B8A.tif', 'T22LHH_20171015T133221_B01.tif', 'B12.tif', 'x.tif'):
+    for name in ('S2A_OPER_T22LHH_B8A.tif', 'T22LHH_20171015T133221_B01.TIF', 'B12.tif', 'x.tif'):
         (tmp_path / name).touch()
     assert sorted(band_files(tmp_path)) == ['B01', 'B12', 'B8A']
     assert read_dates(tmp_path / 'dates.txt') is None
@@ -236,8 +282,6 @@ class TestReal:
         assert shares['abudhabi'] == pytest.approx(0.0376139, abs=1e-6)
 
     def test_png_and_tif_labels_agree(self, real_data: Path) -> None:
-        from rsmm.datasets.transforms.labels import read_change_mask
-
         for folder in sorted((real_data / 'oscd' / LABELS).glob('*/cm')):
             city = folder.parent.name
             np.testing.assert_array_equal(

@@ -129,6 +129,8 @@ def test_duplicate_dates(tmp_path: Path) -> None:
         ([20180924], r'dates-S2 is a list'),
         ({'0': 'soon'}, r"'0': 'soon', expected a position and YYYYMMDD"),
         ({'0': 20181399}, r"'0': 20181399"),
+        ({'0': float('inf')}, r"'0': inf, expected a position and YYYYMMDD"),
+        ({'²': 20180924}, r"'²': 20180924, expected a position"),
         ({}, r'dates-S2 is a dict'),
     ],
 )
@@ -136,6 +138,69 @@ def test_bad_dates(tmp_path: Path, dates, message: str) -> None:
     make_pastis(tmp_path, dates=dates)
     with pytest.raises(DataError, match=message):
         len(pastis(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('properties', 'message'),
+    [
+        ('{"ID_PATCH": 10001}', r'feature 1: properties is a str .* expected a dict'),
+        (None, r'feature 1: properties is a NoneType'),
+        ({'ID_PATCH': 'abc', 'Fold': 1, 'dates-S2': DAYS}, r'patch abc: ID_PATCH is no number'),
+        ({'ID_PATCH': 10001, 'Fold': 5, 'dates-S2': DAYS}, r'patch 10001: occurs twice'),
+        ({'ID_PATCH': 1, 'Fold': 6, 'dates-S2': DAYS}, r'patch 1: Fold is 6'),
+        ({'ID_PATCH': 1, 'Fold': 1}, r'feature 1: has no property dates-S2'),
+    ],
+)
+def test_bad_properties(tmp_path: Path, properties, message: str) -> None:
+    path = make_pastis(tmp_path) / 'metadata.geojson'
+    features = json.loads(path.read_text())['features']
+    features[1]['properties'] = properties
+    path.write_text(json.dumps({'features': features}))
+    with pytest.raises(DataError, match=rf'metadata.geojson: {message}'):
+        len(pastis(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('entry', 'message'),
+    [
+        ('{"mean": [1]}', 'Fold_2 is .* expected a dict of mean and std'),
+        ({'mean': [1.0] * 10}, 'Fold_2 is .* expected a dict of mean and std'),
+        ({'mean': [1.0] * 9, 'std': [1.0] * 10}, 'Fold_2 mean: expected 10 numbers, found 9'),
+        ({'mean': ['x'] * 10, 'std': [1.0] * 10}, 'Fold_2 mean: is .* expected numbers'),
+        ({'mean': 1.0, 'std': 1.0}, 'Fold_2 mean: expected 10 numbers'),
+        ({'mean': [1.0] * 10, 'std': [0.0] * 10}, 'has a std of 0, expected more than 0'),
+        (None, 'has no Fold_2'),
+    ],
+)
+def test_bad_normalisation(tmp_path: Path, entry, message: str) -> None:
+    path = make_pastis(tmp_path) / 'NORM_S2_patch.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | {'Fold_2': entry}))
+    with pytest.raises(DataError, match=rf'NORM_S2_patch.json: {message}'):
+        len(pastis(tmp_path))
+
+
+def test_series_of_other_numbers(tmp_path: Path) -> None:
+    make_pastis(tmp_path)
+    path = tmp_path / 'DATA_S2' / 'S2_10001.npy'
+    steps = [SERIES[0], dict(type='NormalizeSeries'), *SERIES[1:]]
+    series = np.load(path)
+    expected = pastis(tmp_path, steps)[0]['inputs']
+    np.save(path, series.astype(np.float64))
+    torch.testing.assert_close(pastis(tmp_path, steps)[0]['inputs'], expected)
+    np.save(path, np.where(series == -5, np.nan, series))
+    with pytest.raises(DataError, match=r'S2_10001.npy: 30 of 7680 values are NaN'):
+        pastis(tmp_path)[0]
+    np.save(path, series[:0])
+    with pytest.raises(DataError, match=r'S2_10001.npy: expected 4 axes with values'):
+        pastis(tmp_path)[0]
+
+
+def test_settings_of_a_series(tmp_path: Path) -> None:
+    make_pastis(tmp_path)
+    assert len(pastis(tmp_path, folds=4)) == 1
+    for settings in ({'dates': 'single', 'date': '2018-13-01'}, {'max_dates': 0}):
+        with pytest.raises(ConfigError, match='LoadSeries'):
+            pastis(tmp_path, [dict(type='LoadSeries', **settings)])
 
 
 def test_bad_folds_labels_and_files(tmp_path: Path) -> None:

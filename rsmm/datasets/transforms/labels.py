@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from rsmm.datasets.transforms.loading import read_raster
+from rsmm.datasets.transforms.loading import opened, read_raster
 from rsmm.errors import DataError
 from rsmm.registry import TRANSFORMS
 
@@ -50,7 +50,7 @@ class LoadLabelMap(BaseTransform):
         else:
             label = check_classes(values[..., 0], results, path)
         label = np.where(np.isin(label, results.get('label_void', ())), np.uint8(IGNORE), label)
-        check_label_size(label, results.get('img_shape'), path)
+        check_label_size(label.shape, results.get('img_shape'), path)
         results['gt_seg_map'] = label
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
@@ -66,9 +66,10 @@ def check_classes(values: np.ndarray, about: dict, path: str | Path) -> np.ndarr
         DataError: A value that is no class.
     """
     offset, classes = about.get('label_offset', 0), about['classes']
-    shifted = values.astype(np.int64) - offset
+    with np.errstate(invalid='ignore'):  # NaN is named below
+        shifted = values.astype(np.int64) - offset
     missing = (values == IGNORE) | (shifted < 0) & (offset > 0)
-    wrong = ~missing & ((shifted < 0) | (shifted >= classes))
+    wrong = ~missing & ((shifted < 0) | (shifted >= classes) | (shifted + offset != values))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
@@ -167,15 +168,34 @@ def _no_encoding(gray: np.ndarray, expected: str, where: str | Path | None) -> D
 
 def read_change_mask(path: str | Path, encoding: str = 'auto', threshold: int = 127) -> np.ndarray:
     """Read a change map as bool (H, W); see :func:`change_mask`."""
-    return change_mask(read_raster(path)[0], encoding, threshold, path)
+    values = read_raster(path)[0]
+    grays = _gray_palette(path) if values.shape[2] == 1 else None
+    if grays is not None:
+        values = grays[values]
+    return change_mask(values, encoding, threshold, path)
 
 
-def check_label_size(label: np.ndarray, shape: Sequence[int] | None, path: str | Path) -> None:
-    """Raise :class:`DataError` unless a label (H, W) has the size of its image."""
-    if shape is not None and label.shape != tuple(shape):
-        larger = any(a > b for a, b in zip(label.shape, shape, strict=True))
+def _gray_palette(path: str | Path) -> np.ndarray | None:
+    """Gray level (256,) of each index of a palette image, None for other images.
+
+    Programs that reduce colours number them as they come, so index 0 may be white. A palette with
+    colours says nothing about change; its indices are taken as they are.
+    """
+    with opened(path, sidecars=False) as source:
+        if source.colorinterp[0].name != 'palette':
+            return None
+        table = np.zeros((256, 3), np.uint8)
+        for index, colour in source.colormap(1).items():
+            table[index] = colour[:3]
+    return table[:, 0] if (table == table[:, :1]).all() else None
+
+
+def check_label_size(found: Sequence[int], shape: Sequence[int] | None, path: str | Path) -> None:
+    """Raise :class:`DataError` unless a label's (H, W) is that of its image."""
+    if shape is not None and tuple(found) != tuple(shape):
+        larger = any(a > b for a, b in zip(found, shape, strict=True))
         raise DataError(
-            f'the label has {label.shape[0]}x{label.shape[1]} pixels, '
+            f'the label has {found[0]}x{found[1]} pixels, '
             f'{"more than" if larger else "unlike"} the image with {shape[0]}x{shape[1]}',
             where=path,
             fix='Use the label that belongs to this image',

@@ -234,11 +234,11 @@ def opened(path: str | Path, sidecars: bool) -> Iterator:
 
 
 def _georeference(source) -> dict:
-    """CRS as WKT and affine transform as 6 numbers; None and None for a plain picture."""
-    plain = source.crs is None and source.transform.is_identity
+    """CRS as WKT and affine transform as 6 numbers, None where the file has none."""
+    # GDAL gives the identity for a file without an affine.
     return {
         'crs': _wkt(source.crs),
-        'transform': None if plain else tuple(source.transform)[:6],
+        'transform': None if source.transform.is_identity else tuple(source.transform)[:6],
     }
 
 

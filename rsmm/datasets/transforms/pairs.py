@@ -15,6 +15,7 @@ from mmcv.transforms import BaseTransform, Compose
 from rsmm.datasets.transforms.labels import IGNORE, read_change_mask
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.rasterize import grid_offset
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import canonical_band
 
@@ -40,7 +41,8 @@ class LoadPair(BaseTransform):
     Added Keys:
 
     - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
-    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data
+    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data: nodata in all
+      bands, or NaN in one, which becomes 0 in ``img``
     - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
 
     Args:
@@ -50,8 +52,8 @@ class LoadPair(BaseTransform):
         cache: Scenes kept in memory per process; tiles of one scene then read it once.
 
     Raises:
-        DataError: The dates or the label differ in size or coordinate system, a date is nodata
-            throughout, or a file is broken.
+        DataError: The dates or the label differ in size, coordinate system or place, a date is
+            nodata or NaN throughout, or a file is broken.
     """
 
     def __init__(self, scale: Mapping | None = None, threshold: int = 127, cache: int = 32) -> None:
@@ -108,7 +110,7 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
     """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
     label = None if label_path is None else read_change_mask(label_path, encoding, threshold)
     dates, founds = zip(*(read_date(date, bands) for date in files), strict=True)
-    _check_places(founds)
+    _check_places(founds, [image.shape[:2] for image in dates], resample)
     shape = label.shape if label is not None and resample else dates[0].shape[:2]
     grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
     aligned, valid = [], np.ones(shape, bool)
@@ -116,12 +118,12 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
     for image, found in zip(dates, founds, strict=True):
         path = found['img_path']
         image = _fit(image, found['transform'], shape, grid, resample, path)
-        nodata = found['nodata']
-        if nodata is not None:
-            empty = (image == nodata).all(axis=2)
-            if empty.all():
-                raise DataError(f'all values are nodata ({nodata:g})', where=path)
-            valid &= ~empty
+        empty = missing_pixels(image, found['nodata'])
+        if empty.all():
+            what = 'NaN' if found['nodata'] is None else f'nodata ({found["nodata"]:g})'
+            raise DataError(f'all values are {what}', where=path)
+        valid &= ~empty
+        image = without_nan(image)
         if step is not None:
             image = step({**found, 'img': image})['img']
         aligned.append(image)
@@ -248,14 +250,46 @@ def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray
     return regrid(image, transform, shape, grid)
 
 
-def _check_places(founds: Sequence[dict]) -> None:
+def missing_pixels(image: np.ndarray, nodata: float | None) -> np.ndarray:
+    """Return where an image (H, W, C) is nodata in all bands or not finite in one, (H, W) bool."""
+    missing = np.zeros(image.shape[:2], bool)
+    if nodata is not None:
+        missing |= (image == nodata).all(axis=2)
+    if image.dtype.kind == 'f':
+        missing |= ~np.isfinite(image).all(axis=2)
+    return missing
+
+
+def without_nan(image: np.ndarray) -> np.ndarray:
+    """Return an image with 0 where it is not finite."""
+    if image.dtype.kind != 'f':
+        return image
+    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _check_places(
+    founds: Sequence[Mapping], shapes: Sequence[tuple[int, int]], resample: bool
+) -> None:
+    """Refuse dates in two coordinate systems or places; sizes are compared later."""
     first, second = founds
+    fix = 'Bring both dates to one grid, e.g. with gdalwarp'
     if first['crs'] != second['crs']:
         raise DataError(
             f'its coordinate system differs from that of {first["img_path"]}: '
             f'{_short(second["crs"])} and {_short(first["crs"])}',
             where=second['img_path'],
-            fix='Bring both dates to one grid, e.g. with gdalwarp',
+            fix=fix,
+        )
+    if first['transform'] is None or second['transform'] is None:
+        return
+    if shapes[0] != shapes[1] and not resample:
+        return
+    off = grid_offset(first['transform'], shapes[0], second['transform'], shapes[1])
+    if off > (TOLERANCE * max(shapes[0]) if resample else 0.5):
+        raise DataError(
+            f'lies {off:.3g} pixels away from {first["img_path"]}',
+            where=second['img_path'],
+            fix=fix,
         )
 
 

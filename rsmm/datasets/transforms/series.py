@@ -42,7 +42,7 @@ class LoadSeries(BaseTransform):
 
     Raises:
         DataError: Another number of dates than the metadata says, duplicate dates, or a file that
-            is no array of this form.
+            is no array of this form or holds NaN.
     """
 
     def __init__(
@@ -58,8 +58,10 @@ class LoadSeries(BaseTransform):
                 where='LoadSeries',
                 fix="dates is all, random or single; 'single' needs date='YYYY-MM-DD'",
             )
+        if max_dates is not None and max_dates < 1:
+            raise ConfigError(f'max_dates={max_dates}, expected 1 or more', where='LoadSeries')
         self.dates = dates
-        self.day = None if date is None else (dt.date.fromisoformat(date) - REFERENCE).days
+        self.day = None if date is None else _day(date)
         self.max_dates = max_dates
         self.drop_duplicates = drop_duplicates
 
@@ -82,6 +84,12 @@ class LoadSeries(BaseTransform):
             )
         whole = bands == list(range(series.shape[1]))
         part = np.asarray(series[chosen] if whole else series[np.ix_(chosen, bands)])
+        if part.dtype.kind == 'f' and not np.isfinite(part).all():
+            raise DataError(
+                f'{np.count_nonzero(~np.isfinite(part))} of {part.size} values are NaN or infinite',
+                where=path,
+                fix='Fill them, e.g. by interpolation in time',
+            )
         image = part.transpose(2, 3, 0, 1)
         results.update(
             img=image if self.dates == 'all' else image[:, :, 0],
@@ -122,6 +130,15 @@ class LoadSeries(BaseTransform):
         return f'LoadSeries(dates={self.dates!r}, max_dates={self.max_dates})'
 
 
+def _day(date: str) -> int:
+    try:
+        return (dt.date.fromisoformat(date) - REFERENCE).days
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f'date={date!r} is no day', where='LoadSeries', fix='Write it as YYYY-MM-DD'
+        ) from error
+
+
 @TRANSFORMS.register_module()
 class LoadSeriesLabel(BaseTransform):
     """Load the class map of a series, channel 0 of a ``.npy`` file.
@@ -138,7 +155,7 @@ class LoadSeriesLabel(BaseTransform):
         """Read the label that ``results`` names."""
         path = results['label_path']
         label = check_classes(np.asarray(read_array(path, 3)[0]), results, path)
-        check_label_size(label, results.get('img_shape'), path)
+        check_label_size(label.shape, results.get('img_shape'), path)
         label[np.isin(label, results.get('label_void', ()))] = 255
         results['gt_seg_map'] = label
         results.setdefault('seg_fields', []).append('gt_seg_map')
@@ -162,7 +179,9 @@ class NormalizeSeries(BaseTransform):
         """Normalise ``img``."""
         index = band_indices(results['file_bands'], results['bands'])
         mean, std = (np.asarray(values, np.float32)[index] for values in results['norm'])
-        results['img'] = (results['img'] - mean) / std
+        image = np.subtract(results['img'], mean, dtype=np.float32)
+        image /= std
+        results['img'] = image
         return results
 
     def __repr__(self) -> str:
@@ -174,7 +193,7 @@ def read_array(path: str | Path, ndim: int) -> np.ndarray:
 
     Raises:
         DataNotFoundError: There is no such file.
-        DataError: It is no array file, is cut, or has another number of axes.
+        DataError: It is no array file, is cut, empty, or has another number of axes.
     """
     try:
         array = np.load(path, mmap_mode='r', allow_pickle=False)
@@ -184,8 +203,8 @@ def read_array(path: str | Path, ndim: int) -> np.ndarray:
         raise DataError(
             f'cannot be read ({str(error).splitlines()[0]})', where=path, fix='Download it again'
         ) from error
-    if array.ndim != ndim:
-        raise DataError(f'expected {ndim} axes, found shape {array.shape}', where=path)
+    if array.ndim != ndim or not array.size:
+        raise DataError(f'expected {ndim} axes with values, found shape {array.shape}', where=path)
     return array
 
 
