@@ -11,7 +11,7 @@ import time
 import numpy as np
 from record import record
 
-from rsmm.datasets.boxes import read_coco
+from rsmm.datasets.coco import read_coco
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.ops.selective_search import MODES, rank_regions, recall, region_hierarchy
 from rsmm.utils import track

@@ -96,7 +96,7 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         found = [path]
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = sorted(p for p in path.glob('[!.]*') if p.suffix.lower() in IMAGE_SUFFIXES)
             if not found:
                 raise DataError(
                     'holds no images', where=path, fix=f'Known: {", ".join(IMAGE_SUFFIXES)}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from rsmm.datasets.splits import check_fractions, rank
 from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.windows import Window
-from rsmm.registry import DATASETS
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
 ON_BAD = ('error', 'skip')
@@ -36,17 +34,18 @@ def class_index(name: str, classes: Sequence[str], where: str | Path) -> int:
     Raises:
         DataError: There is no such class.
     """
-    known = {_plain(entry): index for index, entry in enumerate(classes)}
-    if _plain(name) not in known:
+    known = {plain_name(entry): index for index, entry in enumerate(classes)}
+    if plain_name(name) not in known:
         raise DataError(
             f'unknown class {name!r}.{did_you_mean(name, classes)}',
             where=where,
             fix=f'Known classes: {", ".join(classes)}',
         )
-    return known[_plain(name)]
+    return known[plain_name(name)]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A class name in small letters with hyphens."""
     return name.strip().lower().replace('_', '-').replace(' ', '-')
 
 
@@ -124,8 +123,13 @@ def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     for folder in (images, labels):
         if not folder.is_dir():
             raise DataNotFoundError('there is no such folder', where=folder)
-    pictures = {p.stem: p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES}
-    texts = {p.stem: p for p in labels.glob('*.txt')}
+    # A leading dot marks what file managers leave behind.
+    pictures = {
+        p.stem: p
+        for p in sorted(images.iterdir())
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')
+    }
+    texts = {p.stem: p for p in labels.glob('[!.]*.txt')}
     for kind, lone, where in (
         ('images have no label file', sorted(set(pictures) - set(texts)), labels),
         ('label files have no image', sorted(set(texts) - set(pictures)), images),
@@ -139,90 +143,16 @@ def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     return [(pictures[stem], texts[stem]) for stem in sorted(pictures)]
 
 
-def read_coco(
-    path: str | Path,
-    image_dir: str | Path,
-    classes: Sequence[str] | None = None,
-    on_bad: str = 'error',
-) -> tuple[list[dict], tuple[str, ...]]:
-    """Read a COCO detection file.
-
-    Args:
-        path: The JSON file.
-        image_dir: Folder that ``file_name`` is relative to.
-        classes: Class names in label order; by default those of the file by rising id.
-        on_bad: ``'error'`` or ``'skip'`` for boxes without area or outside the image.
-
-    Returns:
-        One dict per image (``img_path``, ``img_id``, ``height``, ``width``, ``instances``) by
-        rising id, and the class names.
+def read_lines(path: Path) -> list[str]:
+    """Lines of a label file.
 
     Raises:
-        DataNotFoundError: There is no such file.
-        DataError: It is not COCO, ids are missing or double, or it refers to unknown ones.
+        DataError: It is no text.
     """
-    table = _read_json(path)
-    names = {}
-    for number, entry in enumerate(table['categories']):
-        _require(entry, ('id', 'name'), path, f'categories[{number}]')
-        names[entry['id']] = entry['name']
-    if classes is None:
-        classes = tuple(names[key] for key in sorted(names))
-    to_label = {key: class_index(name, classes, path) for key, name in names.items()}
-    entries: dict[int, dict] = {}
-    for number, entry in enumerate(table['images']):
-        _require(entry, ('id', 'file_name', 'height', 'width'), path, f'images[{number}]')
-        if entry['id'] in entries:
-            raise DataError(f'image id {entry["id"]} stands there twice', where=path)
-        entries[entry['id']] = {
-            'img_path': str(Path(image_dir) / entry['file_name']),
-            'img_id': entry['id'],
-            'height': entry['height'],
-            'width': entry['width'],
-            'instances': [],
-        }
-    bad = BadBoxes(on_bad)
-    for number, entry in enumerate(table['annotations']):
-        where = f'{path}, annotations[{number}]'
-        _require(entry, ('image_id', 'category_id', 'bbox'), path, f'annotations[{number}]')
-        if entry['image_id'] not in entries:
-            raise DataError(f'image_id {entry["image_id"]} is not among the images', where=where)
-        if entry['category_id'] not in to_label:
-            raise DataError(f'category_id {entry["category_id"]} is not defined', where=where)
-        image = entries[entry['image_id']]
-        x, y, width, height = _four_numbers(entry['bbox'], where)
-        box = bad.clip((x, y, x + width, y + height), (image['height'], image['width']), where)
-        if box is not None:
-            label = to_label[entry['category_id']]
-            image['instances'].append(instance(box, label, bool(entry.get('iscrowd', 0))))
-    bad.report(path)
-    return [entries[key] for key in sorted(entries)], tuple(classes)
-
-
-def _four_numbers(values: object, where: str) -> list[float]:
-    numbers = isinstance(values, list) and all(isinstance(v, int | float) for v in values)
-    if not numbers or len(values) != 4:
-        raise DataError(f'bbox {values!r} is not x, y, width, height', where=where)
-    return values
-
-
-def _read_json(path: str | Path) -> dict:
     try:
-        table = json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such file', where=path) from error
-    except ValueError as error:
-        raise DataError(f'is not JSON ({error})', where=path) from error
-    lists = ('images', 'annotations', 'categories')
-    if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
-        raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
-    return table
-
-
-def _require(entry: dict, keys: Sequence[str], path: str | Path, where: str) -> None:
-    absent = [key for key in keys if entry.get(key) is None]
-    if absent:
-        raise DataError(f'{where} has no {", ".join(absent)}', where=path, fix='Write it again')
+        return path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError('is no text file', where=path, fix='Download or copy it again') from error
 
 
 class BoxDataset(RSDataset):
@@ -307,6 +237,8 @@ class BoxDataset(RSDataset):
             entries = [tile for entry in entries for tile in self._tiles(entry)]
             for number, entry in enumerate(entries):
                 entry['img_id'] = number
+        for entry in entries:  # the loader compares
+            entry['file_shape'] = (entry['height'], entry['width'])
         return entries
 
     def _tiles(self, entry: dict) -> list[dict]:
@@ -342,41 +274,6 @@ class BoxDataset(RSDataset):
         """Objects per class name."""
         counts = Counter(label for index in range(len(self)) for label in self.get_cat_ids(index))
         return {name: counts[label] for label, name in enumerate(self.metainfo['classes'])}
-
-
-@DATASETS.register_module()
-class CocoBoxes(BoxDataset):
-    """Aerial images with boxes in a COCO file.
-
-    Args:
-        data_root: Folder.
-        ann_file: The JSON file, relative to it.
-        image_dir: Folder of the images, relative to it.
-        classes: Class names in label order; by default those of the file by rising id.
-        **kwargs: Arguments of :class:`BoxDataset`.
-    """
-
-    TOY_NAME = 'aerial'
-
-    def __init__(
-        self,
-        data_root: str = '',
-        ann_file: str = 'annotations.json',
-        image_dir: str = 'images',
-        classes: Sequence[str] | None = None,
-        **kwargs,
-    ) -> None:
-        self.ann_path = Path(data_root) / ann_file
-        self.image_dir = Path(data_root) / image_dir
-        self.classes = classes
-        super().__init__(data_root=data_root, **kwargs)
-
-    def read(self) -> list[dict]:
-        """Read the file and check that every image is there."""
-        entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
-        require_images(entries, self.ann_path)
-        self._metainfo['classes'] = classes
-        return entries
 
 
 def boxes_in_window(

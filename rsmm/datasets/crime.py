@@ -21,11 +21,12 @@ WITHIN = 'within'
 class CrimeTiles(RSDataset):
     """Tiles of class ``low`` or ``high``, split by city.
 
-    ``tiles.csv`` with the columns tile, x, y, z, city, split, count and label (empty: not used),
-    and the images in ``tiles``. Neighbouring tiles look alike and a label may be that of the whole
-    city, so a city belongs to one split; there is no random split. ``held_out`` keeps the eastern
-    part of every train city from training; the split ``'within'`` is that part. What a network
-    reaches there, on streets next to those it saw, is to be told apart from unseen cities.
+    ``tiles.csv`` with the columns tile, x, y, z, city, split, count and label (empty: not used; x,
+    y, z and count may be empty too), and the images in ``tiles``. Neighbouring tiles look alike and
+    a label may be that of the whole city, so a city belongs to one split; there is no random split.
+    ``held_out`` keeps the eastern part of every train city from training; the split ``'within'`` is
+    that part. What a network reaches there, on streets next to those it saw, is to be told apart
+    from unseen cities.
 
     Args:
         data_root: Folder.
@@ -37,8 +38,8 @@ class CrimeTiles(RSDataset):
         **kwargs: Arguments of :class:`RSDataset`.
 
     Raises:
-        DataError: A city in two splits, an unknown split or label, a tile listed twice; names the
-            line.
+        DataError: A city in two splits, an unknown split or label, a value that is no number, a
+            tile listed twice; names the line.
         DataNotFoundError: The table or an image is absent.
     """
 
@@ -109,10 +110,15 @@ def select_split(rows: list[dict[str, str]], split: str, held_out: float = 0.0) 
         rows: Rows of ``tiles.csv``.
         split: ``'train'``, ``'val'``, ``'test'`` or ``'within'``.
         held_out: Share of each train city that is ``'within'`` instead of ``'train'``.
+
+    Raises:
+        DataError: A tile of the train cities has no place.
     """
-    if split not in ('train', WITHIN):
+    if split not in ('train', WITHIN) or held_out == 0:
         return [row for row in rows if row['split'] == split]
     trained = [row for row in rows if row['split'] == 'train']
+    if not all(row['x'] and row['y'] for row in trained):
+        raise DataError('a tile has no x or y, so no eastern part can be held out')
     cities: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for row in trained:
         cities[row['city']].append((int(row['x']), int(row['y']), row['tile']))
@@ -127,17 +133,20 @@ def read_tile_table(path: str | Path) -> list[dict[str, str]]:
     """Read and check ``tiles.csv``; see :class:`CrimeTiles` for columns and errors."""
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, skipinitialspace=True)
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if absent:
                 raise DataError(f'has no column {", ".join(absent)}', where=path)
             rows = list(reader)
     except FileNotFoundError as error:
         raise CrimeTiles.not_found('there is no such file', path) from error
+    except UnicodeDecodeError as error:
+        raise DataError('is no text file', where=path) from error
     splits: dict[str, dict[str, int]] = defaultdict(dict)
     seen: set[str] = set()
     for line, row in enumerate(rows, start=2):
         where = f'{path}, line {line}'
+        _check_values(row, where)
         if row['split'] not in SPLITS:
             raise DataError(f'split {row["split"]!r} is not train, val or test', where=where)
         if row['label'] not in ('', '0', '1'):
@@ -145,12 +154,25 @@ def read_tile_table(path: str | Path) -> list[dict[str, str]]:
         if row['tile'] in seen:
             raise DataError(f'tile {row["tile"]!r} is listed twice', where=where)
         seen.add(row['tile'])
-        splits[row['city']].setdefault(row['split'], line)
-        if len(splits[row['city']]) > 1:
-            names = ' and '.join(splits[row['city']])
+        known = splits[row['city'].strip().casefold()]
+        known.setdefault(row['split'], line)
+        if len(known) > 1:
+            names = ' and '.join(known)
             raise DataError(
                 f'city {row["city"]!r} is in the splits {names}',
                 where=where,
                 fix='Put whole cities into one split: neighbouring tiles are near-copies',
             )
     return rows
+
+
+def _check_values(row: dict, where: str) -> None:
+    if None in row or None in row.values():
+        raise DataError('has more or fewer values than columns', where=where)
+    if not row['city'].strip():
+        raise DataError('names no city', where=where)
+    for name, kind in (('x', int), ('y', int), ('z', int), ('count', float)):
+        try:
+            kind(row[name] or 0)
+        except ValueError as error:
+            raise DataError(f'{name} is {row[name]!r}', where=where) from error

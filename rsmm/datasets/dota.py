@@ -11,6 +11,7 @@ from rsmm.datasets.boxes import (
     class_index,
     instance,
     pair_with_labels,
+    read_lines,
 )
 from rsmm.datasets.classes import CLASSES
 from rsmm.datasets.maps import raster_shape
@@ -122,7 +123,7 @@ def read_label_txt(
         DataError: A line in another form or an unknown class; names the line.
     """
     instances = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.lower().startswith(_HEADERS):
             continue
         where = f'{path}, line {number}'

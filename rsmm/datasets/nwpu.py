@@ -10,16 +10,17 @@ from rsmm.datasets.boxes import (
     BoxDataset,
     instance,
     pair_with_labels,
-    read_coco,
+    read_lines,
     require_images,
 )
 from rsmm.datasets.classes import CLASSES
+from rsmm.datasets.coco import read_coco
 from rsmm.datasets.maps import raster_shape
 from rsmm.errors import DataError
 from rsmm.registry import DATASETS
 
 _NUMBER = r'\s*([-+.\w]+)\s*'
-_LINE = re.compile(rf'^\({_NUMBER},{_NUMBER}\)\s*,\s*\({_NUMBER},{_NUMBER}\)\s*,\s*(\d+)')
+_LINE = re.compile(rf'^\({_NUMBER},{_NUMBER}\)\s*,\s*\({_NUMBER},{_NUMBER}\)\s*,\s*(\d+)$')
 
 
 @DATASETS.register_module()
@@ -74,7 +75,7 @@ def read_ground_truth(path: Path, shape: tuple[int, int] | None, bad: BadBoxes) 
         DataError: A line in another form, or a class outside 1..10.
     """
     instances = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         match = _LINE.match(line.strip())

@@ -41,7 +41,7 @@ class UnlabeledTiles(RSDataset):
     def load_data_list(self) -> list[dict]:
         """List the images; each has ``img_path``, ``img_id`` and, by its name, ``tile``."""
         root = Path(self.data_root)
-        paths = sorted(p for p in root.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = sorted(p for p in root.rglob('[!.]*') if p.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
             raise self.not_found('holds no images', root)
         entries = []

@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from rsmm.apis.config import load_config
 from rsmm.apis.detect_files import detect_files, find_images, load_detector
 from rsmm.apis.detection import model_predictor
-from rsmm.datasets.boxes import read_coco
+from rsmm.datasets.coco import read_coco
 from rsmm.engine.runner import Runner
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.io import read_vector, write_raster

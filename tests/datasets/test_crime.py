@@ -48,6 +48,15 @@ HEADER = 'tile,x,y,z,city,split,count,label\n'
     ('rows', 'message'),
     [
         ('a.tif,1,1,3,X,train,4,1\nb.tif,1,2,3,X,test,0,0\n', "line 3: city 'X' is in the splits"),
+        (
+            'a.tif,1,1,3,St. Louis,train,4,1\nb.tif,1,2,3, st. louis ,test,0,0\n',
+            'line 3: city .* is in the splits train and test',
+        ),
+        ('a.tif,q,1,3,X,train,4,1\n', "line 2: x is 'q'"),
+        ('a.tif,1,1,3,X,train,many,1\n', "line 2: count is 'many'"),
+        ('a.tif,1,1,3,,train,4,1\n', 'line 2: names no city'),
+        ('a.tif,1,1\n', 'line 2: has more or fewer values'),
+        ('a.tif,1,1,3,X,train,4,1,9\n', 'line 2: has more or fewer values'),
         ('a.tif,1,1,3,X,training,4,1\n', 'line 2: split'),
         ('a.tif,1,1,3,X,train,4,2\n', 'line 2: label'),
         ('a.tif,1,1,3,X,train,4,1\na.tif,1,1,3,X,train,4,1\n', 'listed twice'),
@@ -58,6 +67,15 @@ def test_bad_tables(tmp_path: Path, rows: str, message: str) -> None:
     (tmp_path / 'tiles.csv').write_text(HEADER + rows)
     with pytest.raises(DataError, match=message):
         CrimeTiles(str(tmp_path))
+
+
+def test_tiles_whose_place_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / 'tiles.csv').write_text(HEADER + 'a.tif,,,,X,train,,1\n')
+    (tmp_path / 'tiles').mkdir()
+    (tmp_path / 'tiles/a.tif').touch()
+    assert entries(tmp_path)[0]['gt_label'] == 1
+    with pytest.raises(DataError, match='no x or y'):
+        CrimeTiles(str(tmp_path), held_out=0.25)
 
 
 def test_absent_files(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rsmm.datasets.boxes import CocoBoxes, clip_box
+from rsmm.datasets.boxes import clip_box
+from rsmm.datasets.coco import CocoBoxes
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
@@ -121,6 +122,16 @@ def test_lone_files(tmp_path: Path) -> None:
         DOTA(str(root))
 
 
+def test_files_of_file_managers_and_files_that_are_no_text(tmp_path: Path) -> None:
+    root = write_dota(tmp_path, DOTA_TEXT)
+    for name in ('images/._P0001.png', 'labelTxt/._P0001.txt', 'labelTxt/.DS_Store.txt'):
+        (root / name).write_bytes(b'\x00\xff')
+    assert len(DOTA(str(root))) == 1
+    (root / 'labelTxt/P0001.txt').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(DataError, match='P0001.txt: is no text file'):
+        DOTA(str(root))
+
+
 def test_clip_box() -> None:
     assert clip_box((-3, 2, 90, 70), (60, 80), 'x') == [0, 2, 80, 60]
     assert clip_box((-3, 2, 90, 70), None, 'x') == [-3, 2, 90, 70]
@@ -138,6 +149,7 @@ def test_nwpu_text_layout(tmp_path: Path) -> None:
     assert boxes_of(dataset) == [(10, 20, 30, 40, 0, 0), (5, 6, 50, 55, 9, 0)]
     for line, message in (
         ('(1,2),(3,4),11', 'unknown class 11'),
+        ('(1,2),(3,4),1.5', 'expected .x1,y1.'),
         ('1,2,3,4,1', 'expected .x1,y1.'),
         ('(1,2),(x,4),1', 'expected numbers'),
     ):
@@ -177,14 +189,20 @@ ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}
     ('changes', 'message'),
     [
         ({'images': [{'file_name': 'a.png', 'height': 6, 'width': 8}]}, r'images\[0\] has no id'),
-        ({'annotations': [{'image_id': 3, 'bbox': [1, 1, 2, 2]}]}, 'has no category_id'),
+        ({'annotations': [{'id': 1, 'image_id': 3, 'bbox': [1, 1, 2, 2]}]}, 'has no category_id'),
+        ({'annotations': [{**ANNOTATION, 'id': None}]}, r'annotations\[0\] has no id'),
+        ({'annotations': ['x']}, "is 'x', not an object"),
+        ({'annotations': [{**ANNOTATION, 'image_id': [3]}]}, r'has image_id \[3\]'),
+        ({'images': [{**coco()['images'][0], 'height': '60'}]}, "has height '60'"),
+        ({'categories': coco()['categories'] * 2}, 'category id 7 stands there twice'),
+        ({'categories': [{'id': 7, 'name': 'car'}, {'id': 2, 'name': 'Car'}]}, 'the same name'),
         ({'annotations': [{**ANNOTATION, 'image_id': 4}]}, 'image_id 4 is not among'),
         ({'annotations': [{**ANNOTATION, 'category_id': 9}]}, 'category_id 9 is not defined'),
         ({'annotations': [{**ANNOTATION, 'bbox': [4, 5, 0, 9]}]}, 'has no area'),
         ({'annotations': [{**ANNOTATION, 'bbox': [99, 5, 5, 9]}]}, 'outside the image'),
         ({'annotations': [{**ANNOTATION, 'bbox': [4, 5, 10]}]}, r'\[4, 5, 10\] is not x, y, width'),
         ({'annotations': [{**ANNOTATION, 'bbox': [4, 5, '10', 9]}]}, 'is not x, y, width'),
-        ({'annotations': [{'category_id': 7, 'bbox': [1, 1, 2, 2]}]}, 'has no image_id'),
+        ({'annotations': [{'id': 1, 'category_id': 7, 'bbox': [1, 1, 2, 2]}]}, 'has no image_id'),
         ({'categories': [{'name': 'car'}]}, r'categories\[0\] has no id'),
         ({'categories': None}, 'is not COCO'),
         ({'images': coco()['images'] * 2}, 'stands there twice'),
@@ -193,6 +211,18 @@ ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}
 def test_coco_bad_input(tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
         CocoBoxes(write_coco(tmp_path, coco(**changes)))
+
+
+def test_coco_of_images_of_another_size(tmp_path: Path) -> None:
+    """Boxes would lie elsewhere; whole images and tiles alike."""
+    root = write_coco(tmp_path, coco())
+    settings = dict(pipeline=[dict(type='LoadRaster')])
+    assert CocoBoxes(root, **settings)[0]['img_shape'] == (60, 80)
+    assert CocoBoxes(root, tile=40, **settings)[1]['img_shape'] == (40, 40)
+    write_image(tmp_path / 'images' / 'a.png', 40, 50)
+    for tiling, index in (({}, 0), ({'tile': 48}, 1)):
+        with pytest.raises(DataError, match='a.png: expected'):
+            CocoBoxes(root, **settings, **tiling)[index]
 
 
 def test_coco_absent_files(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from rsmm.datasets.boxes import CocoBoxes
+from rsmm.datasets.coco import CocoBoxes
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.tiles import UnlabeledTiles
 from rsmm.errors import DataError

@@ -1,0 +1,159 @@
+"""Detection labels in a COCO file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rsmm.datasets.boxes import (
+    BadBoxes,
+    BoxDataset,
+    class_index,
+    instance,
+    plain_name,
+    require_images,
+)
+from rsmm.errors import DataError, DataNotFoundError
+from rsmm.registry import DATASETS
+
+#: What the parts of a file must hold, and of which kind.
+_ID = (int, str)
+_IMAGE = {'id': _ID, 'file_name': str, 'height': int, 'width': int}
+_ANNOTATION = {'id': _ID, 'image_id': _ID, 'category_id': _ID, 'bbox': list}
+
+
+def read_coco(
+    path: str | Path,
+    image_dir: str | Path,
+    classes: Sequence[str] | None = None,
+    on_bad: str = 'error',
+) -> tuple[list[dict], tuple[str, ...]]:
+    """Read a COCO detection file.
+
+    Args:
+        path: The JSON file.
+        image_dir: Folder that ``file_name`` is relative to.
+        classes: Class names in label order; by default those of the file by rising id.
+        on_bad: ``'error'`` or ``'skip'`` for boxes without area or outside the image.
+
+    Returns:
+        One dict per image (``img_path``, ``img_id``, ``height``, ``width``, ``instances``) by
+        rising id, and the class names.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: It is not COCO, ids are missing or double, or it refers to unknown ones.
+    """
+    table = _read_json(path)
+    names = {}
+    for number, entry in enumerate(table['categories']):
+        _require(entry, {'id': _ID, 'name': str}, path, f'categories[{number}]')
+        if entry['id'] in names:
+            raise DataError(f'category id {entry["id"]!r} stands there twice', where=path)
+        names[entry['id']] = entry['name']
+    if classes is None:
+        classes = tuple(names[key] for key in sorted(names, key=_id_order))
+    if len({plain_name(name) for name in names.values()}) < len(names):
+        raise DataError('two categories have the same name', where=path)
+    to_label = {key: class_index(name, classes, path) for key, name in names.items()}
+    entries: dict[int, dict] = {}
+    for number, entry in enumerate(table['images']):
+        _require(entry, _IMAGE, path, f'images[{number}]')
+        if entry['id'] in entries:
+            raise DataError(f'image id {entry["id"]!r} stands there twice', where=path)
+        entries[entry['id']] = {
+            'img_path': str(Path(image_dir) / entry['file_name']),
+            'img_id': entry['id'],
+            'height': entry['height'],
+            'width': entry['width'],
+            'instances': [],
+        }
+    bad = BadBoxes(on_bad)
+    for number, entry in enumerate(table['annotations']):
+        where = f'{path}, annotations[{number}]'
+        _require(entry, _ANNOTATION, path, f'annotations[{number}]')
+        if entry['image_id'] not in entries:
+            raise DataError(f'image_id {entry["image_id"]!r} is not among the images', where=where)
+        if entry['category_id'] not in to_label:
+            raise DataError(f'category_id {entry["category_id"]!r} is not defined', where=where)
+        image = entries[entry['image_id']]
+        x, y, width, height = _four_numbers(entry['bbox'], where)
+        box = bad.clip((x, y, x + width, y + height), (image['height'], image['width']), where)
+        if box is not None:
+            label = to_label[entry['category_id']]
+            image['instances'].append(instance(box, label, bool(entry.get('iscrowd', 0))))
+    bad.report(path)
+    return [entries[key] for key in sorted(entries, key=_id_order)], tuple(classes)
+
+
+def _four_numbers(values: object, where: str) -> list[float]:
+    numbers = isinstance(values, list) and all(isinstance(v, int | float) for v in values)
+    if not numbers or len(values) != 4:
+        raise DataError(f'bbox {values!r} is not x, y, width, height', where=where)
+    return values
+
+
+def _read_json(path: str | Path) -> dict:
+    try:
+        table = json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise DataNotFoundError('there is no such file', where=path) from error
+    except ValueError as error:
+        raise DataError(f'is not JSON ({error})', where=path) from error
+    lists = ('images', 'annotations', 'categories')
+    if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
+        raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
+    return table
+
+
+def _id_order(key: int | str) -> tuple[bool, int | str]:
+    return isinstance(key, str), key
+
+
+def _require(
+    entry: object, kinds: Mapping[str, type | tuple], path: str | Path, where: str
+) -> None:
+    if not isinstance(entry, dict):
+        raise DataError(f'{where} is {entry!r}, not an object', where=path)
+    absent = [key for key in kinds if entry.get(key) is None]
+    if absent:
+        raise DataError(f'{where} has no {", ".join(absent)}', where=path, fix='Write it again')
+    for key, kind in kinds.items():
+        if not isinstance(entry[key], kind):
+            raise DataError(f'{where} has {key} {entry[key]!r}', where=path, fix='Write it again')
+
+
+@DATASETS.register_module()
+class CocoBoxes(BoxDataset):
+    """Aerial images with boxes in a COCO file.
+
+    Args:
+        data_root: Folder.
+        ann_file: The JSON file, relative to it.
+        image_dir: Folder of the images, relative to it.
+        classes: Class names in label order; by default those of the file by rising id.
+        **kwargs: Arguments of :class:`BoxDataset`.
+    """
+
+    TOY_NAME = 'aerial'
+
+    def __init__(
+        self,
+        data_root: str = '',
+        ann_file: str = 'annotations.json',
+        image_dir: str = 'images',
+        classes: Sequence[str] | None = None,
+        **kwargs,
+    ) -> None:
+        self.ann_path = Path(data_root) / ann_file
+        self.image_dir = Path(data_root) / image_dir
+        self.classes = classes
+        super().__init__(data_root=data_root, **kwargs)
+
+    def read(self) -> list[dict]:
+        """Read the file and check that every image is there."""
+        entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
+        require_images(entries, self.ann_path)
+        self._metainfo['classes'] = classes
+        return entries
