@@ -61,13 +61,16 @@ class Published:
         )
 
 
-def convert_file(path: str | PathLike, out: str | PathLike, source: str = 'auto'):
+def convert_file(
+    path: str | PathLike, out: str | PathLike, source: str = 'auto', whole: bool = False
+):
     """Convert a foreign checkpoint file and write the backbone to ``out``.
 
     Args:
         path: File of torchvision, timm, SeCo, CACo or SACo; code in it is not run.
         out: Target, to be used with ``init_cfg=dict(type='Pretrained', prefix='backbone.')``.
         source: See :func:`rsmm.models.converters.convert`.
+        whole: Write projectors, key encoder and queue too, for ``load_from``.
 
     Returns:
         The :class:`rsmm.models.converters.Conversion`.
@@ -77,7 +80,7 @@ def convert_file(path: str | PathLike, out: str | PathLike, source: str = 'auto'
     """
     checkpoint = converters.read_foreign_checkpoint(path)
     conversion = converters.convert(checkpoint, source, where=path)
-    save_checkpoint_file(converters.pack(conversion, path), out)
+    save_checkpoint_file(converters.pack(conversion, path, whole), out)
     return conversion
 
 
@@ -142,10 +145,18 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('checkpoint', help='.pth, .pt, .ckpt or .safetensors file')
     parser.add_argument('out', help='file to write')
     parser.add_argument('--source', default='auto', choices=['auto', *converters.PREFIXES])
+    parser.add_argument(
+        '--whole',
+        action='store_true',
+        help='keep projectors, key encoder and queue of SeCo, CACo or SACo, to train on with them',
+    )
     args = parser.parse_args(argv)
 
     def command() -> None:
-        print(convert_file(args.checkpoint, args.out, args.source).report())
+        conversion = convert_file(args.checkpoint, args.out, args.source, args.whole)
+        print(conversion.report())
+        if args.whole:
+            print(f'kept        {len(conversion.companions)} weights besides the backbone')
         print(f'written     {args.out}')
 
     return guarded(command)

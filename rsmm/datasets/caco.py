@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +32,8 @@ class CACoDataset(SeCoDataset):
         data_root: Folder of the places.
         mode: ``'caco'``, ``'teco'`` or a mode of :class:`SeCoDataset`.
         bands: Bands to load.
-        dates_per_set: Dates in each set; of more, the newest and the oldest are used.
+        dates_per_set: Dates in each set; of more, the newest and the oldest are used. A place with
+            fewer than two full sets is parted at the widest gap between its dates.
         split: ``'train'``, ``'val'`` or None; by place.
         val_fraction: Share of the places in ``'val'``.
         on_bad: ``'error'`` or ``'skip'``.
@@ -72,7 +74,7 @@ class CACoDataset(SeCoDataset):
         """In paired modes both sets must hold the dates that are drawn."""
         if not self.paired:
             return super().enough_dates(place, scenes)
-        smaller = min(len(part) for part in self._periods(scenes))
+        smaller = min(len(part) for part in self._periods(scenes, [s.date for s in scenes]))
         if smaller >= self.num_dates:
             return True
         self.bad.report(
@@ -84,11 +86,19 @@ class CACoDataset(SeCoDataset):
         )
         return False
 
-    def _periods(self, scenes: Sequence) -> tuple[Sequence, Sequence]:
-        """Old and new set of scenes that are sorted oldest first."""
-        new = scenes[max(0, len(scenes) - self.dates_per_set) :]
-        old = scenes[: max(0, len(scenes) - self.dates_per_set)][: self.dates_per_set]
-        return old, new
+    def _periods(self, scenes: Sequence, dates: Sequence[str]) -> tuple[Sequence, Sequence]:
+        """Old and new set of scenes that are sorted oldest first.
+
+        Where dates are lacking the sets part at the widest gap: counting would move an old date
+        into the new set.
+        """
+        count, size = len(scenes), self.dates_per_set
+        if count >= 2 * size:
+            return scenes[:size], scenes[count - size :]
+        cuts = range(max(1, count - size), min(size, count - 1) + 1)
+        days = [datetime.date.fromisoformat(day).toordinal() for day in dates]
+        cut = max(cuts, key=lambda at: days[at] - days[at - 1], default=count)
+        return scenes[:cut], scenes[cut:]
 
     def number_samples(self) -> np.ndarray:
         """In paired modes: row of the place and period (0 old, 1 new), alternating."""
@@ -103,5 +113,6 @@ class CACoDataset(SeCoDataset):
             period = info.pop('anchor')
             info['anchor'] = None
             info['period'] = PERIODS[period]
-            info['scenes'] = list(self._periods(info['scenes'])[period])
+            dates = [date for _, date in info['scenes']]
+            info['scenes'] = list(self._periods(info['scenes'], dates)[period])
         return super().finish_info(info, idx)

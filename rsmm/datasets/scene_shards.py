@@ -57,14 +57,26 @@ class SceneShards:
         self.size: int = self.about['size']
         self.resample: str = self.about['resample']
         self.dtype = np.dtype(self.about['dtype'])
-        self.names = (folder / 'names.txt').read_text(encoding='utf-8').splitlines()
+        self.names = _read_names(folder)
         self.rows = {name: row for row, name in enumerate(self.names)}
         self.shape = (self.size, self.size, len(self.bands))
         self._length = self.about['scenes_per_shard']
         self._shards = [self._map(number) for number in range(self._count())]
 
+        self._refuse_further_shard()
+
     def _count(self) -> int:
         return -(-len(self.names) // self._length)
+
+    def _refuse_further_shard(self) -> None:
+        """A shard behind the last one means that the list of names was cut off."""
+        path = shard_path(self.folder, self._count())
+        if path.exists():
+            raise DataError(
+                f'names.txt lists {len(self)} scenes, which fill {self._count()} shards',
+                where=path,
+                fix='Copy names.txt again',
+            )
 
     def _map(self, number: int) -> np.ndarray:
         path = shard_path(self.folder, number)
@@ -108,6 +120,13 @@ class SceneShards:
 def shard_path(folder: Path, number: int) -> Path:
     """File of a shard."""
     return folder / f'shard-{number:05d}.bin'
+
+
+def _read_names(folder: Path) -> list[str]:
+    text = (folder / 'names.txt').read_text(encoding='utf-8')
+    if not text.endswith('\n'):
+        raise DataError('cut off', where=folder / 'names.txt', fix='Copy it again')
+    return text.splitlines()
 
 
 @functools.lru_cache(maxsize=16)
@@ -212,13 +231,16 @@ def _write_plan(out: Path, about: dict, names: Sequence[str]) -> None:
         json.dump(about, file, indent=1)
 
 
-def pack_scenes(dataset, out: str | Path, *, size: int, scenes_per_shard: int = 1024) -> int:
+def pack_scenes(
+    dataset, out: str | Path, *, size: int, resample: str = 'auto', scenes_per_shard: int = 1024
+) -> int:
     """Pack every scene of a dataset of dated scenes, in the bands that it asks for.
 
     Args:
         dataset: A :class:`rsmm.datasets.seco.SeCoDataset` on files, ``split=None``.
         out: Folder to write.
         size: Height and width in pixels that all bands are brought to.
+        resample: As in :class:`~rsmm.datasets.transforms.scenes.LoadScenes`.
         scenes_per_shard: Scenes per file.
 
     Returns:
@@ -226,7 +248,7 @@ def pack_scenes(dataset, out: str | Path, *, size: int, scenes_per_shard: int = 
     """
     from rsmm.datasets.transforms.scenes import LoadScenes
 
-    loader = LoadScenes(size=size)
+    loader = LoadScenes(size=size, resample=resample)
     names = [scene.name for place in dataset.all_places().values() for scene in place]
 
     def load(name: str) -> np.ndarray:
@@ -238,6 +260,6 @@ def pack_scenes(dataset, out: str | Path, *, size: int, scenes_per_shard: int = 
         load,
         bands=dataset.bands,
         size=size,
-        resample=loader.resample,
+        resample=resample,
         scenes_per_shard=scenes_per_shard,
     )

@@ -6,6 +6,7 @@ with the acquisition day. Previews and metadata beside the bands are ignored.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import canonical_band
 from rsmm.utils import track
 
-_DAY = re.compile(r'(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?!\d)')
+_DAY = re.compile(r'(\d{4})(\d{2})(\d{2})(?!\d)')
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ def scene_date(name: str) -> str | None:
     '2020-07-13'
     """
     match = _DAY.match(name)
-    if match is None or not ('01' <= match['month'] <= '12' and '01' <= match['day'] <= '31'):
+    if match is None:
         return None
-    return '-'.join(match.group('year', 'month', 'day'))
+    try:
+        return datetime.date(*map(int, match.groups())).isoformat()
+    except ValueError:
+        return None
 
 
 def scan_scenes(root: str | Path, bands: Sequence[str], bad: BadPlaces) -> dict[str, list[Scene]]:
@@ -140,5 +144,15 @@ def missing_bands(folder: Path, bands: Sequence[str]) -> list[str]:
 
 
 def band_files(folder: Path) -> dict[str, Path]:
-    """Map canonical band names to the files of a scene folder."""
-    return {canonical_band(path.name): path for path in folder.iterdir() if path.suffix == '.tif'}
+    """Map canonical band names to the files of a scene folder.
+
+    Raises:
+        DataError: Two files are of one band (``B4.tif`` and ``B04.tif``).
+    """
+    files: dict[str, Path] = {}
+    for path in folder.iterdir():
+        if path.suffix == '.tif':
+            first = files.setdefault(canonical_band(path.name), path)
+            if first is not path:
+                raise DataError(f'{first.name} is of the same band', where=path, fix='Keep one')
+    return files

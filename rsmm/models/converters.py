@@ -50,6 +50,8 @@ class Conversion:
         missing: Keys of the backbone that the file lacks.
         unexpected: Keys under the prefix that no weight of the backbone corresponds to.
         dropped: Number of keys outside the backbone, by their first name.
+        companions: What ``SeCo``, ``CACo`` and ``SACo`` have besides the query backbone, under
+            their names: projectors, key encoder, queue.
     """
 
     state_dict: OrderedDict[str, torch.Tensor]
@@ -60,6 +62,7 @@ class Conversion:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
+    companions: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def report(self) -> str:
         """Describe the conversion in a few lines."""
@@ -249,7 +252,21 @@ def _assemble(
         ],
         unexpected=sorted(strange),
         dropped=dict(outside),
+        companions=_companions(state),
     )
+
+
+def _companions(state: Mapping) -> dict[str, torch.Tensor]:
+    """Projectors, key encoder and queue of a SeCo, CACo or SACo training file, renamed."""
+    names = {f'backbone_k.{name}': key for name, key in _layer_names(state, 'encoder_k.').items()}
+    for key in state:
+        if match := re.match(r'heads_(q|k)\.(.+)', key):
+            names[f'neck{"_k" if match[1] == "k" else ""}.heads.{match[2]}'] = key
+        elif match := re.match(r'model\.fc\.fc([123])\.(.+)', key):
+            names[f'neck.fc.{2 * int(match[1]) - 2}.{match[2]}'] = key
+        elif key in ('queue', 'queue_ptr'):
+            names[key] = key
+    return {name: state[key].clone() for name, key in names.items()}
 
 
 def backbone_shapes(backbone: dict) -> dict[str, torch.Size]:
@@ -259,12 +276,28 @@ def backbone_shapes(backbone: dict) -> dict[str, torch.Size]:
     return {key: value.shape for key, value in model.state_dict().items()}
 
 
-def pack(conversion: Conversion, source_file: str | PathLike) -> dict:
-    """Make the checkpoint to save: weights under ``backbone.`` and where they came from."""
+def pack(conversion: Conversion, source_file: str | PathLike, whole: bool = False) -> dict:
+    """Make the checkpoint to save: weights under ``backbone.`` and where they came from.
+
+    Args:
+        conversion: The converted backbone.
+        source_file: File to name in the checkpoint.
+        whole: Keep projectors, key encoder and queue too.
+
+    Raises:
+        CheckpointError: The whole is wanted and the file has no projector.
+    """
+    state = OrderedDict((f'backbone.{key}', value) for key, value in conversion.state_dict.items())
+    if whole:
+        if not any(key.startswith('neck.') for key in conversion.companions):
+            raise CheckpointError(
+                'holds no projector of SeCo, CACo or SACo, only an encoder',
+                where=source_file,
+                fix='Convert the backbone alone, without --whole',
+            )
+        state.update(conversion.companions)
     return {
-        'state_dict': OrderedDict(
-            (f'backbone.{key}', value) for key, value in conversion.state_dict.items()
-        ),
+        'state_dict': state,
         'meta': {
             'source': conversion.source,
             'source_file': Path(source_file).name,

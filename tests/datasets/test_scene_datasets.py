@@ -49,6 +49,7 @@ def build(cls, root, **kwargs):
 def test_dates_come_from_product_ids() -> None:
     assert scene_date('20200713T075609_20200713T081050_T36QZH') == '2020-07-13'
     assert scene_date('20201340T075609') is None
+    assert scene_date('20190229T075609') is None
     assert scene_date('previews') is None
 
 
@@ -194,9 +195,29 @@ def test_bad_folders_are_errors_or_counted(archive, case: str) -> None:
         assert len(data.get_data_info(1)['scenes']) == 5
 
 
-def test_fewer_dates_than_each_set_needs(caco_root) -> None:
-    with pytest.raises(DataError, match='draws 3 dates from each of two sets of 9'):
-        build(CACoDataset, caco_root, mode='caco', dates_per_set=9)
+def test_fewer_dates_than_each_set_needs(seco_root) -> None:
+    with pytest.raises(DataError, match='draws 3 dates from each of two sets .* has 5 dates'):
+        build(CACoDataset, seco_root, mode='caco')
+
+
+@pytest.mark.parametrize('lost', [0, 4, 5, 9])
+def test_a_lost_date_does_not_move_another_into_the_other_set(caco_root, tmp_path, lost) -> None:
+    root = tmp_path / 'archive'
+    shutil.copytree(caco_root, root)
+    days = OLD_DAYS + DAYS
+    (root / '000001' / product(days[lost]) / 'B4.tif').unlink()
+    data = build(CACoDataset, root, mode='caco', on_bad='skip')
+    assert data.skipped == {'dates with a missing band': 1}
+    for index, period in ((2, OLD_DAYS), (3, DAYS)):
+        dates = [scene['date'] for scene in data.get_data_info(index)['scenes']]
+        assert dates == [scene_date(day) for day in period if day != days[lost]]
+
+
+def test_two_files_of_one_band_are_refused(archive) -> None:
+    folder = archive / '000001' / product(DAYS[0])
+    shutil.copy(folder / 'B4.tif', folder / 'B04.tif')
+    with pytest.raises(DataError, match='of the same band'):
+        build(SeCoDataset, archive)
 
 
 def test_bands_missing_from_the_archive_are_not_wanted_bands(archive) -> None:
@@ -298,6 +319,18 @@ def test_partly_written_shard_is_an_error(seco_root, tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(DataError, match='packing did not finish'):
         build(SeCoDataset, '', packed=str(out))
+
+
+def test_cut_off_names_are_an_error(seco_root, tmp_path) -> None:
+    out = tmp_path / 'packed'
+    pack_scenes(build(SeCoDataset, seco_root, mode='moco'), out, size=12, scenes_per_shard=4)
+    names = (out / 'names.txt').read_text()
+    (out / 'names.txt').write_text(''.join(names.splitlines(keepends=True)[:8]))
+    with pytest.raises(DataError, match='lists 8 scenes'):
+        SceneShards(out)
+    (out / 'names.txt').write_text(names[:-4])
+    with pytest.raises(DataError, match='cut off'):
+        SceneShards(out)
 
 
 def test_pack_of_another_size_is_refused(seco_root, tmp_path) -> None:

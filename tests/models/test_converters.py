@@ -10,8 +10,9 @@ from torch import nn
 from torchvision.models import resnet18, resnet34, resnet50
 
 from rsmm.engine.checkpoint import load_checkpoint_file
+from rsmm.engine.weights import load_weights
 from rsmm.errors import CheckpointError, ConfigError
-from rsmm.models.converters import convert, read_foreign_checkpoint, recognise
+from rsmm.models.converters import convert, pack, read_foreign_checkpoint, recognise
 from rsmm.registry import MODELS
 
 BUILDERS = {18: resnet18, 34: resnet34, 50: resnet50}
@@ -203,6 +204,56 @@ def test_saco_releases(task):
     assert result.backbone['in_channels'] == bands
     assert sum(result.dropped.values()) == len(state) - len(encoder.state_dict())
     same_features(encoder, result, bands)
+
+
+CONTRASTIVE = dict(
+    SeCo=dict(
+        backbone=dict(type='mmpretrain.ResNet', depth=18),
+        neck=dict(type='MoCoMLP', in_channels=512, out_channels=128, num_spaces=3),
+        queue_len=16,
+    ),
+    SACo=dict(
+        backbone=dict(type='mmpretrain.ResNet', depth=18),
+        bands='seco',
+        queue_len=16,
+    ),
+)
+
+
+@pytest.mark.parametrize('name', CONTRASTIVE)
+def test_whole_training_files_fit_their_model(name, tmp_path):
+    encoder = numbered()
+    if name == 'SeCo':
+        checkpoint = lightning(encoder)
+        checkpoint['state_dict']['encoder_k.0.weight'] = torch.ones(64, 3, 7, 7)
+        checkpoint['state_dict']['heads_k.2.2.bias'] = torch.ones(128)
+    else:
+        checkpoint = prefixed('model.model.', encoder.state_dict())
+        for i, (inputs, outputs) in enumerate(((512, 1024), (1024, 512), (512, 256)), start=1):
+            checkpoint[f'model.fc.fc{i}.weight'] = torch.full((outputs, inputs), float(i))
+            checkpoint[f'model.fc.fc{i}.bias'] = torch.zeros(outputs)
+    path = tmp_path / 'foreign.pth'
+    torch.save(checkpoint, path)
+    state = pack(convert(checkpoint), path, whole=True)['state_dict']
+    model = MODELS.build(dict(type=name, **CONTRASTIVE[name]))
+    report = load_weights(model, state, strict='parts')
+    assert not report.unexpected
+    if name == 'SeCo':
+        assert not report.missing
+        assert (model.backbone_k.conv1.weight == 1).all()
+        assert (model.neck_k.heads[2][2].bias == 1).all()
+        assert (model.queue == 0).all()
+        return
+    # The file has no key encoder: it starts as the query's copy. The queue starts at random.
+    assert report.missing == ['queue', 'queue_ptr']
+    assert (model.neck.fc[4].weight == 3).all()
+    assert (model.neck_k.fc[2].weight == 2).all()
+    torch.testing.assert_close(model.backbone_k.state_dict(), model.backbone.state_dict())
+
+
+def test_a_bare_encoder_is_no_whole_file():
+    with pytest.raises(CheckpointError, match='no projector'):
+        pack(convert(numbered().state_dict()), 'file', whole=True)
 
 
 def test_files_without_counters_are_complete():

@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 
 from rsmm.apis.cli import guarded
 from rsmm.datasets.scene_shards import SceneShards, pack_scenes
+from rsmm.datasets.transforms.scenes import RESAMPLE
 from rsmm.registry import DATASETS
 
 LAYOUTS = {'seco': 'SeCoDataset', 'caco': 'CACoDataset'}
@@ -26,6 +27,9 @@ def main() -> None:
     parser.add_argument('--layout', choices=LAYOUTS, default='seco')
     parser.add_argument('--size', type=int, default=64, help='pixels per side (264: native 10 m)')
     parser.add_argument('--bands', default='seco', help='s2-rgb, or the name of a band order')
+    parser.add_argument(
+        '--resample', choices=RESAMPLE, default='auto', help="as the config's LoadScenes has it"
+    )
     parser.add_argument('--scenes-per-shard', type=int, default=1024)
     parser.add_argument('--skip-bad', action='store_true', help='leave out what does not fit')
     args = parser.parse_args()
@@ -39,7 +43,13 @@ def main() -> None:
             'on_bad': 'skip' if args.skip_bad else 'error',
         }
     )
-    written = pack_scenes(dataset, args.out, size=args.size, scenes_per_shard=args.scenes_per_shard)
+    written = pack_scenes(
+        dataset,
+        args.out,
+        size=args.size,
+        resample=args.resample,
+        scenes_per_shard=args.scenes_per_shard,
+    )
     shards = SceneShards(args.out)
     print(f'{len(shards)} scenes, bands {", ".join(shards.bands)}, {args.size} pixels: {args.out}')
     print(f'{written} shards written now. Next: --cfg-options packed={args.out}')

@@ -139,7 +139,7 @@ class LoadScenes(BaseTransform):
                 f'packed at {shards.size} pixels ({shards.resample}), the config asks for '
                 f'{self.size} ({self.resample})',
                 where=folder,
-                fix='Pack again at that size, or change LoadScenes',
+                fix='Pack again with that --size and --resample, or change LoadScenes',
             )
         return shards
 

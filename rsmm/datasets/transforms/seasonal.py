@@ -68,17 +68,22 @@ class QuantileStretch(BaseTransform):
         quantiles: ``'seco'``, ``'oscd'``, or a dict of band name to (low, high) in stored units.
 
     Raises:
-        ConfigError: Unknown preset.
-        DataError: The image has a band without quantiles.
+        ConfigError: Unknown preset, or a low quantile that is not below the high one.
+        DataError: The image has a band without quantiles, or is not uint8 under ``'seco'``.
     """
 
     def __init__(self, quantiles: str | dict[str, Sequence[float]] = 'seco') -> None:
+        # Digital numbers would all be above the quantiles of bytes and come out white.
+        self.bytes_only = quantiles == 'seco'
         if isinstance(quantiles, str):
             if quantiles not in QUANTILES:
                 raise ConfigError(
                     f'no quantiles called {quantiles!r}', fix=f'Known: {", ".join(QUANTILES)}'
                 )
             quantiles = QUANTILES[quantiles]
+        for band, (low, high) in quantiles.items():
+            if not low < high:
+                raise ConfigError(f'quantiles of {band} must rise, found {low} and {high}')
         self.quantiles = {canonical_band(band): pair for band, pair in quantiles.items()}
 
     def transform(self, results: dict) -> dict:
@@ -93,10 +98,20 @@ class QuantileStretch(BaseTransform):
         low, high = zip(*(self.quantiles[band] for band in results['bands']), strict=True)
         image = results['img']
         if isinstance(image, list):
-            results['img'] = [quantile_stretch(one, low, high) for one in image]
+            results['img'] = [self.stretch(one, low, high) for one in image]
         else:
-            results['img'] = quantile_stretch(image, low, high)
+            results['img'] = self.stretch(image, low, high)
         return results
+
+    def stretch(self, image: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
+        """:func:`quantile_stretch`, once the image is of the kind that the quantiles are of."""
+        if self.bytes_only and image.dtype != np.uint8:
+            raise DataError(
+                f"the quantiles 'seco' are those of uint8 archives, found {image.dtype}",
+                where='QuantileStretch',
+                fix="Give the archive's own: quantiles=dict(B04=(low, high), ...)",
+            )
+        return quantile_stretch(image, low, high)
 
     def __repr__(self) -> str:
         return f'QuantileStretch({self.quantiles})'

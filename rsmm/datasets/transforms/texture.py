@@ -71,9 +71,9 @@ class AppendTexture(BaseTransform):
 class BandGroups(BaseTransform):
     """Split an image into three-band images, one per semantic group.
 
-    Required Keys: img, bands
+    Required Keys: img (an array or a list of views), bands
 
-    Modified Keys: img (list of (H, W, 3) arrays)
+    Modified Keys: img (list of (H, W, 3) arrays; of views, a list of them per view)
 
     Added Keys: groups (list of band-name triples)
 
@@ -86,12 +86,13 @@ class BandGroups(BaseTransform):
         self.groups = groups
 
     def transform(self, results: dict) -> dict:
-        """Pick the bands of each group from ``img`` (H, W, C)."""
+        """Pick the bands of each group from ``img`` (H, W, C) or from each of its views."""
         names = results['groups'] = resolve_groups(self.groups, results['bands'])
-        image, where = results['img'], results.get('img_path')
-        results['img'] = [
-            image[..., band_indices(results['bands'], group, where=where)] for group in names
-        ]
+        where = results.get('img_path')
+        picks = [band_indices(results['bands'], group, where=where) for group in names]
+        views = results['img'] if isinstance(results['img'], list) else [results['img']]
+        groups = [[view[..., pick] for pick in picks] for view in views]
+        results['img'] = groups if isinstance(results['img'], list) else groups[0]
         return results
 
     def __repr__(self) -> str:

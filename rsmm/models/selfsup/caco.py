@@ -19,8 +19,9 @@ from rsmm.registry import MODELS
 class TeCo(SeCo):
     """SeCo with the other period of the same place as one more negative.
 
-    The batch alternates old and new images of a place (``PairedPlaceSampler``). An image of one
-    period sees the queue entries of that period.
+    The batch alternates old and new images of a place (``PairedPlaceSampler``), which is checked
+    where data samples carry ``sample_idx``. An image of one period sees the queue entries of that
+    period.
 
     Args:
         *args: As :class:`SeCo`.
@@ -35,6 +36,8 @@ class TeCo(SeCo):
         data_samples: list | None,
     ) -> dict[str, Tensor]:
         """Compare queries with keys; see :func:`rsmm.models.losses.functional.caco_loss`."""
+        if data_samples and hasattr(data_samples[0], 'sample_idx'):
+            paired_indices(data_samples)
         flags = torch.ones(len(q[0]), dtype=torch.long, device=q[0].device)
         return self.contrast_pairs(q, keys, flags)
 
@@ -73,7 +76,7 @@ class CACo(TeCo):
         data_samples: list | None,
     ) -> dict[str, Tensor]:
         """Compare with the flags of past epochs, then add this batch's evidence."""
-        index = self.paired_indices(data_samples).to(q[0].device)
+        index = self.flagged_indices(data_samples).to(q[0].device)
         out = self.contrast_pairs(q, keys, self.change_flags.lookup(index))
         # Sub-space 1 does not tell seasons apart, so what is left there is lasting change.
         anchor = self.encode_keys(inputs[:1])[1][0]
@@ -82,25 +85,18 @@ class CACo(TeCo):
         self.change_flags.observe(gather_rows(index).to(long.device), long, short)
         return out
 
-    def paired_indices(self, data_samples: list | None) -> Tensor:
-        """Sample indices ``(N,)``, after checking that rows 2i and 2i + 1 belong to one place.
+    def flagged_indices(self, data_samples: list | None) -> Tensor:
+        """Sample indices ``(N,)`` of a paired batch, each of which has a flag.
 
         Raises:
             ConfigError: The batch is not paired, or the flags are of another dataset's size.
         """
         try:
-            index = torch.tensor([int(sample.sample_idx) for sample in data_samples])
+            index = paired_indices(data_samples)
         except (TypeError, AttributeError) as error:
             raise ConfigError(
                 'CACo needs the sample_idx of every sample', fix='Keep it in PackRaster.meta_keys'
             ) from error
-        paired = len(index) % 2 == 0 and torch.equal(index[::2] + 1, index[1::2])
-        if not paired or (index[::2] % 2).any():
-            raise ConfigError(
-                f'rows must be old, new, old, new of one place each, found samples '
-                f'{index[:6].tolist()}...',
-                fix='Use PairedPlaceSampler, an even batch size and drop_last=True',
-            )
         if int(index.max()) >= len(self.change_flags):
             raise ConfigError(
                 f'sample {int(index.max())} has no change flag: there are {len(self.change_flags)}',
@@ -108,3 +104,20 @@ class CACo(TeCo):
                 fix='Add ChangeFlagHook to custom_hooks, or set num_samples=len(dataset)',
             )
         return index
+
+
+def paired_indices(data_samples: Sequence) -> Tensor:
+    """Sample indices ``(N,)``, after checking that rows 2i and 2i + 1 belong to one place.
+
+    Raises:
+        ConfigError: The batch is not paired.
+    """
+    index = torch.tensor([int(sample.sample_idx) for sample in data_samples])
+    paired = len(index) % 2 == 0 and torch.equal(index[::2] + 1, index[1::2])
+    if not paired or (index[::2] % 2).any():
+        raise ConfigError(
+            f'rows must be old, new, old, new of one place each, found samples '
+            f'{index[:6].tolist()}...',
+            fix='Use PairedPlaceSampler, an even batch size and drop_last=True',
+        )
+    return index

@@ -161,6 +161,15 @@ class MomentumContrast(BaseSelfSupervisor):
         self.backbone_k.load_state_dict(self.backbone.state_dict())
         self.neck_k.load_state_dict(self.neck.state_dict())
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """Weights without a key encoder (a bare backbone, SACo's files) start it as a copy."""
+        for part in ('backbone', 'neck'):
+            query, key = f'{prefix}{part}.', f'{prefix}{part}_k.'
+            if not any(name.startswith(key) for name in state_dict):
+                found = [name for name in state_dict if name.startswith(query)]
+                state_dict.update({key + n.removeprefix(query): state_dict[n] for n in found})
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def extract_feat(self, inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Feature maps of the query backbone; of the first view when given several."""
         return self.backbone(inputs if isinstance(inputs, Tensor) else inputs[0])

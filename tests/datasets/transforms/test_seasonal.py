@@ -53,6 +53,13 @@ def test_stretch_refuses_a_band_without_quantiles() -> None:
         QuantileStretch()({'img': scene(1), 'bands': ('B08',)})
 
 
+def test_stretch_refuses_digital_numbers_under_the_quantiles_of_bytes() -> None:
+    with pytest.raises(DataError, match='uint8 archives, found uint16'):
+        QuantileStretch('seco')({'img': [scene(3).astype(np.uint16)], 'bands': RGB})
+    with pytest.raises(ConfigError, match='must rise'):
+        QuantileStretch({'B04': (5, 5)})
+
+
 ROLES = {'moco': 1, 'moco_tp': 2, 'seco': 3, 'caco': 3, 'teco': 3, 'sa_moco': 1, 'saco': 2}
 
 
@@ -153,6 +160,10 @@ def test_band_groups() -> None:
     out = BandGroups('readme')({'img': image, 'bands': order})
     assert [order[i] for i in out['img'][1][0, 0]] == ['B11', 'B8A', 'B02']
     assert out['groups'][6] == ('B07', 'B08', 'B10')
+    views = BandGroups('readme')({'img': [image, image + 20], 'bands': order})['img']
+    for shift, groups in zip((0, 20), views, strict=True):
+        for group, alone in zip(groups, out['img'], strict=True):
+            np.testing.assert_array_equal(group, alone + shift)
 
 
 def test_unknown_mode() -> None:

@@ -249,6 +249,14 @@ def test_half_precision_is_computed_in_single(dtype: torch.dtype) -> None:
     assert torch.isfinite(loss).all()
 
 
+def test_autocast_does_not_round_similarities() -> None:
+    q, keys, queues = random_batch(0, rows=8, dim=128, queue=64)
+    arguments = [q[0].float(), keys[0][0].float(), queues[0].float(), 0.05]
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = info_nce(*arguments)
+    assert torch.equal(loss, info_nce(*arguments))
+
+
 def test_gradients_reach_the_query_only() -> None:
     q = Q.clone().requires_grad_()
     info_nce(q, tensor([[0.8, 0.6], [0, 1]]), QUEUE, 0.07).mean().backward()

@@ -311,10 +311,12 @@ def test_caco_uses_its_flags() -> None:
     assert losses[0] < losses[1]
 
 
+@pytest.mark.parametrize('name', ['TeCo', 'CACo'])
 @pytest.mark.parametrize('index', [[0, 1, 2, 4, 6, 7, 3, 5], [1, 2, 3, 4, 5, 6, 7, 8]])
-def test_caco_refuses_a_batch_that_is_not_paired(index: list[int]) -> None:
+def test_batches_that_are_not_paired_are_refused(name: str, index: list[int]) -> None:
+    model = build(name, **({'num_samples': 10} if name == 'CACo' else {}))
     with pytest.raises(ConfigError, match='PairedPlaceSampler'):
-        build('CACo', num_samples=10).loss(views_for('CACo'), samples(index))
+        model.loss(views_for(name), samples(index))
 
 
 def test_caco_names_the_missing_hook() -> None:

@@ -37,6 +37,12 @@ def _nce(positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     return torch.logsumexp(logits, dim=1) - logits[:, 0]
 
 
+def _similarities(a: Tensor, b: Tensor) -> Tensor:
+    """Inner products of all pairs, ``(N, M)``, in the dtype of the input even under autocast."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b.T
+
+
 def _paired(a: Tensor, b: Tensor) -> Tensor:
     """Inner products of matching rows, ``(N,)``; never a broadcast of one row over many."""
     _check_rows(a.shape, b.shape)
@@ -64,7 +70,7 @@ def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:
         ConfigError: Rows of queries and keys do not match, or the temperature is not positive.
     """
     q, k, queue = _unit(q), _unit(k), _unit(queue)
-    return _nce(_paired(q, k), q @ queue.T, temperature)
+    return _nce(_paired(q, k), _similarities(q, queue), temperature)
 
 
 def seco_loss(
@@ -96,7 +102,8 @@ def seco_loss(
     for i, (query, views, queue) in enumerate(zip(q, keys, queues, strict=True)):
         query, positive = _unit(query), _own(_unit(views[i]), len(query), row_offset)
         negatives = torch.cat([_unit(queue), *_other_views(views, i)])
-        per_space.append(_nce(_paired(query, positive), query @ negatives.T, temperature).mean())
+        against = _similarities(query, negatives)
+        per_space.append(_nce(_paired(query, positive), against, temperature).mean())
     per_space = torch.stack(per_space)
     return {'loss': per_space.sum(), 'per_space': per_space}
 
@@ -142,10 +149,10 @@ def caco_loss(
         halves = []
         for parity in (0, 1):
             rows = query[parity::2]
-            partners = rows @ own_view[1 - parity :: 2].T
+            partners = _similarities(rows, own_view[1 - parity :: 2])
             partners = partners + _partner_mask(changed[parity::2], partners, row_offset // 2)
             shared = torch.cat([queue[parity::2], *others])
-            negatives = torch.cat([rows @ shared.T, partners], dim=1)
+            negatives = torch.cat([_similarities(rows, shared), partners], dim=1)
             halves.append(_nce(_paired(rows, positive[parity::2]), negatives, temperature))
         per_space.append(torch.cat(halves).mean())
     per_space = torch.stack(per_space)
