@@ -3,6 +3,9 @@
 Examples:
     python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif
     python tools/predict_scene.py CONFIG CKPT before.tif after.tif --out change.tif
+    python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif --bands B02 B03 B04 B08
+
+Bands that the model names are looked up by name. Pixels without data are 255 in the map.
 """
 
 from __future__ import annotations
@@ -25,8 +28,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help="weights, or 'random'")
     parser.add_argument('images', nargs='+', help='one image, or the earlier and the later one')
     parser.add_argument('--out', required=True, help='GeoTIFF to write')
+    parser.add_argument(
+        '--bands', nargs='+', help='of the files in order, if they do not name them'
+    )
     parser.add_argument('--tile', type=int, default=512)
-    parser.add_argument('--step', type=int, default=448)
+    parser.add_argument('--step', type=int, help='default: seven eighths of the tile')
     parser.add_argument('--batch-size', type=int, default=4)
     parser.add_argument('--merge', choices=('mean', 'linear'), default='linear')
     parser.add_argument('--device', default='cpu')
@@ -42,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         model,
         args.images,
         args.out,
+        bands=args.bands,
         tile=args.tile,
         step=args.step,
         batch_size=args.batch_size,

@@ -9,7 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from rsmm.datasets.transforms.labels import IGNORE
+from rsmm.datasets.transforms.loading import declared_bands, described_bands, opened
+from rsmm.datasets.transforms.pairs import fill_nan, missing_pixels
+from rsmm.errors import ConfigError
 from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
+from rsmm.geo.windows import Window
+from rsmm.models.change_detectors.change_detector import ChangeDetector
+from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
 
 
 def load_model(
@@ -75,12 +82,12 @@ def as_tensor(tiles: np.ndarray) -> torch.Tensor:
 
 def predict_scene(
     model: nn.Module,
-    images: Sequence[str | Path],
+    images: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     bands: Sequence[str] | None = None,
     tile: int = 512,
-    step: int = 448,
+    step: int | None = None,
     batch_size: int = 4,
     merge: str = 'linear',
     scale: Mapping | None = None,
@@ -88,19 +95,41 @@ def predict_scene(
     """Predict a scene, or the change between two, and write the map as GeoTIFF.
 
     The map is uint8 with the coordinate system and affine of the first image: classes, or 0 and 1
-    for change. The scene is never in memory as a whole.
+    for change, and 255 where an image has no data. The scene is never in memory as a whole.
 
     Args:
-        model: :class:`RasterSegmentor` or :class:`ChangeDetector`, on its device.
+        model: :class:`RasterSegmentor` or :class:`ChangeDetector`, on its device. Bands that its
+            preprocessor names are looked up by name in files that name theirs; other files must
+            have just these, in this order.
         images: One image, or the earlier and the later one on the same grid.
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
-        tile, step, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`.
+        tile, step, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the step is
+            seven eighths of the tile when None.
         scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
+
+    Raises:
+        DataError: The files lie on different grids, or lack a band.
+        ConfigError: Another number of images than the model takes.
     """
-    read, shape, place = read_stacked(images, bands)
+    images = [images] if isinstance(images, str | Path) else list(images)
+    expected = 2 if isinstance(model, ChangeDetector) else 1
+    if len(images) != expected:
+        raise ConfigError(
+            f'{len(images)} images, but {type(model).__name__} takes {expected}',
+            fix='Give the earlier and the later image' if expected == 2 else 'Give one image',
+        )
+    order, wanted = bands_to_read(model, images[0], bands)
+    stored, shape, place = read_stacked(images, wanted, order)
+    marks = [read_mark(path) for path in images]
+
+    def read(window) -> np.ndarray:
+        dates = [fill_nan(*pair)[0] for pair in zip(dates_of(stored(window)), marks, strict=True)]
+        return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
+
     if scale is not None:
-        read = scaled(read, images, scale, bands)
+        read = scaled(read, images, scale, wanted, order)
+    step = tile - tile // 8 if step is None else step
     tile, step = (min(side, max(shape)) for side in (tile, step))
     rows = stream_windows(
         read,
@@ -112,7 +141,51 @@ def predict_scene(
         merge=merge,
     )
     labels = ((row, _labels(model, logits)) for row, logits in rows)
-    write_stream(out, labels, shape, dtype='uint8', **place)
+    if stored(Window(0, 0, 1, 1)).dtype.kind == 'f' or set(marks) != {None}:
+        labels = blank_missing(labels, stored, marks)
+    write_stream(out, labels, shape, dtype='uint8', nodata=IGNORE, **place)
+
+
+def bands_to_read(model: nn.Module, path: str | Path, order: str | Sequence[str] | None) -> tuple:
+    """Return the order to declare for a file and the bands to ask it for; None leaves either open.
+
+    Red, green and blue of a camera and of a satellite stand for each other.
+    """
+    wanted = getattr(model.data_preprocessor, 'bands', None)
+    order = None if order is None else resolve_bands(order)
+    named = order
+    if named is None:
+        with opened(path, sidecars=False) as source:
+            named = described_bands(source.descriptions)
+    if wanted is None or named is None:
+        return order or wanted, None
+    camera = RGB_CAMERA.band_names
+    other = {camera: RGB, RGB: camera}.get(wanted, wanted)
+    return order, wanted if set(wanted) <= set(named) or not set(other) <= set(named) else other
+
+
+def dates_of(values: np.ndarray) -> list[np.ndarray]:
+    """Split (h, w, T, C) into dates (h, w, C)."""
+    return [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
+
+
+def blank_missing(rows, stored, marks: Sequence[float | None], height: int = 64):
+    """Set rows of a map to 255 where an image has no data, reading ``height`` rows at a time."""
+    for start, labels in rows:
+        for row in range(0, len(labels), height):
+            part = labels[row : row + height]
+            values = dates_of(stored(Window(start + row, 0, *part.shape)))
+            for date, mark in zip(values, marks, strict=True):
+                part[missing_pixels(date, mark)] = IGNORE
+        yield start, labels
+
+
+def read_mark(path: str | Path) -> float | None:
+    """Return the value of pixels without data; 0 for 16-bit images that declare none, as S2 has."""
+    with opened(path, sidecars=False) as source:
+        if source.nodata is None and source.dtypes[0] == 'uint16':
+            return 0.0
+        return source.nodata
 
 
 def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dict | None:
@@ -124,46 +197,58 @@ def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dic
     return dict(found[0]) if found and found[0] else None
 
 
-def scaled(read, images: Sequence[str | Path], scale: Mapping, bands: Sequence[str] | None):
+def scaled(
+    read,
+    images: Sequence[str | Path],
+    scale: Mapping,
+    bands: Sequence[str] | None = None,
+    order: Sequence[str] | None = None,
+):
     """Wrap a function that reads windows so that each image is scaled by limits of its own.
 
     Args:
         read: Maps a window to (h, w, C), or (h, w, 2, C) for two images.
         images: The files, of whose thumbnails the limits are taken.
         scale: Config of a scaling transform, e.g. ``dict(type='ScaleQuantile', out='uint8')``.
-        bands: Names of the files' bands, for scalings that ask for them.
+        bands, order: See :func:`rsmm.geo.streaming.read_stacked`.
     """
     from rsmm.datasets.transforms.scaling import stretch
     from rsmm.registry import TRANSFORMS
 
     step = TRANSFORMS.build(dict(scale))
-    limits = [step.limits({**thumbnail(path), 'bands': bands}) for path in images]
+    limits = [step.limits(thumbnail(path, bands, order)) for path in images]
 
     def read_scaled(window) -> np.ndarray:
-        values = read(window)
-        if len(limits) == 1:
-            return stretch(values, *limits[0], step.out)
-        dates = [stretch(values[:, :, k], *limit, out=step.out) for k, limit in enumerate(limits)]
-        return np.stack(dates, axis=2)
+        dates = dates_of(read(window))
+        dates = [stretch(date, *limit, step.out) for date, limit in zip(dates, limits, strict=True)]
+        return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
     return read_scaled
 
 
-def thumbnail(path: str | Path, side: int = 1024) -> dict:
-    """Read an image with at most ``side`` pixels a side: ``img`` (H, W, C) and ``nodata``.
+def thumbnail(
+    path: str | Path,
+    bands: Sequence[str] | None = None,
+    order: Sequence[str] | None = None,
+    side: int = 1024,
+) -> dict:
+    """Read an image with at most ``side`` pixels a side: ``img`` (H, W, C), ``bands``, ``nodata``.
 
-    16-bit images without a declared nodata value have 0, as Sentinel-2 has.
+    Args:
+        path: Raster file.
+        bands, order: See :func:`rsmm.geo.streaming.read_stacked`.
+        side: In pixels.
     """
-    from rsmm.datasets.transforms.loading import opened
-
     with opened(path, sidecars=False) as source:
         share = min(1.0, side / max(source.height, source.width))
         shape = [max(1, round(share * n)) for n in (source.height, source.width)]
-        image = source.read(out_shape=(source.count, *shape))
-        nodata = source.nodata
-    if nodata is None and image.dtype == np.uint16:
-        nodata = 0.0
-    return {'img': image.transpose(1, 2, 0), 'nodata': nodata}
+        names = declared_bands(source.count, source.dtypes[0], source.descriptions, order, path)
+        index = None if bands is None else band_indices(names, bands, where=path)
+        planes = source.read(
+            index and [i + 1 for i in index], out_shape=(len(index or names), *shape)
+        )
+    image, nodata = fill_nan(planes.transpose(1, 2, 0), read_mark(path))
+    return {'img': image, 'bands': tuple(bands or names), 'nodata': nodata}
 
 
 def _labels(model: nn.Module, logits: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rsmm.errors import DataError
 from rsmm.geo.io import complete_file
-from rsmm.geo.rasterize import Transform, as_affine
+from rsmm.geo.rasterize import Transform, as_affine, grid_offset
 from rsmm.geo.windows import Window, blend_weights, sliding_windows
 
 
@@ -113,37 +114,47 @@ def write_stream(
                 target.write(planes, window=((row, row + values.shape[0]), (0, shape[1])))
 
 
-def read_stacked(paths: Sequence[str | Path], bands: Sequence[str] | None = None):
+def read_stacked(
+    paths: Sequence[str | Path],
+    bands: Sequence[str] | None = None,
+    order: Sequence[str] | None = None,
+):
     """Open rasters on one grid for reading the same window of each.
 
     Args:
         paths: One file per date.
         bands: Bands wanted, by name; None for all.
+        order: Bands of the files in order, where they do not name them.
 
     Returns:
         A function from window to (h, w, T, C), (h, w, C) for one path; (H, W); and a dict of
         ``crs`` and ``transform``.
 
     Raises:
-        DataError: The files differ in size or coordinate system.
+        DataError: The files differ in size or coordinate system, or lie more than half a pixel
+            apart.
     """
     from rsmm.datasets.maps import raster_shape
     from rsmm.datasets.transforms.loading import read_raster
-    from rsmm.errors import DataError
 
     shapes = [raster_shape(path) for path in paths]
     corner = (0, 0, 1, 1)
     places = [read_raster(path, window=corner, sidecars=True)[1] for path in paths]
-    for path, shape, place in zip(paths, shapes, places, strict=True):
+    for path, shape, place in zip(paths[1:], shapes[1:], places[1:], strict=True):
+        fix = 'Bring both dates to one grid, e.g. with gdalwarp'
         if shape != shapes[0] or place['crs'] != places[0]['crs']:
             raise DataError(
                 f'differs in size or coordinate system from {paths[0]}: {shape} and {shapes[0]}',
                 where=path,
-                fix='Bring both dates to one grid, e.g. with gdalwarp',
+                fix=fix,
             )
+        transforms = places[0]['transform'], place['transform']
+        off = 0.0 if None in transforms else grid_offset(transforms[0], shape, transforms[1], shape)
+        if off > 0.5:
+            raise DataError(f'lies {off:.3g} pixels away from {paths[0]}', where=path, fix=fix)
 
     def read(window: Window) -> np.ndarray:
-        dates = [read_raster(path, bands, window=window)[0] for path in paths]
+        dates = [read_raster(path, order, bands, window=window)[0] for path in paths]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
     return read, shapes[0], {key: places[0][key] for key in ('crs', 'transform')}

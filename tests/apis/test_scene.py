@@ -11,13 +11,15 @@ import rasterio
 import torch
 
 from rsmm.apis.scene import predict_scene, scaled, scene_scale
-from rsmm.errors import DataError
+from rsmm.errors import ConfigError, DataError
 from rsmm.geo.io import write_raster
 from rsmm.geo.streaming import read_stacked, stream_windows
 from rsmm.geo.windows import predict_windows, sliding_windows
+from rsmm.models.segmentors.raster_segmentor import RasterSegmentor
 from rsmm.registry import MODELS, TRANSFORMS
 
 PLACE = {'crs': 'EPSG:32631', 'transform': (10.0, 0.0, 5000.0, 0.0, -10.0, 9000.0)}
+MOVED = {'crs': 'EPSG:32631', 'transform': (10.0, 0.0, 5020.0, 0.0, -10.0, 9000.0)}
 
 
 def uneven(tiles: np.ndarray) -> np.ndarray:
@@ -100,6 +102,95 @@ def test_dates_on_other_grids_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'b.tif: differs in size'):
         predict_scene(change_model(), [tmp_path / 'a.tif', tmp_path / 'b.tif'], tmp_path / 'm.tif')
     assert not (tmp_path / 'm.tif').exists()
+    write_raster(tmp_path / 'b.tif', np.zeros((40, 40, 3), np.uint8), **MOVED)
+    with pytest.raises(DataError, match=r'b.tif: lies 2 pixels away from .*a.tif'):
+        predict_scene(change_model(), [tmp_path / 'a.tif', tmp_path / 'b.tif'], tmp_path / 'm.tif')
+
+
+def test_one_or_two_images(tmp_path: Path) -> None:
+    write_raster(tmp_path / 'a.tif', np.zeros((40, 40, 3), np.uint8), **PLACE)
+    with pytest.raises(ConfigError, match='1 images, but ChangeDetector takes 2'):
+        predict_scene(change_model(), tmp_path / 'a.tif', tmp_path / 'm.tif')
+    with pytest.raises(ConfigError, match='2 images, but RasterSegmentor takes 1'):
+        predict_scene(colour_model(), [tmp_path / 'a.tif'] * 2, tmp_path / 'm.tif')
+
+
+class Brightest(torch.nn.Module):
+    """The class of a pixel is the band that is brightest there."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (x,)
+
+
+def colour_model(**settings):
+    model = RasterSegmentor(
+        backbone=dict(type='FCEncoder'),
+        decode_head=dict(type='OutputHead', in_channels=3, num_classes=3),
+        loss=dict(type='SegLoss'),
+        data_preprocessor=dict(type='MultiSpectralPreprocessor', bands='s2-rgb', **settings),
+    )
+    model.backbone = Brightest()
+    model.decode_head = torch.nn.ModuleList()
+    model.decode_head.forward = lambda features: features[0]
+    return model.eval()
+
+
+def class_map(tmp_path: Path, image: np.ndarray, bands=None, **settings) -> np.ndarray:
+    """Predict an image (H, W, C) with :class:`Brightest`."""
+    path = tmp_path / 'scene.tif'
+    write_raster(path, image, bands=bands, nodata=settings.pop('nodata', None), **PLACE)
+    predict_scene(colour_model(), path, tmp_path / 'map.tif', tile=16, **settings)
+    with rasterio.open(tmp_path / 'map.tif') as found:
+        assert found.nodata == 255
+        return found.read(1)
+
+
+@pytest.mark.parametrize('scale', [None, dict(type='ScaleMeanStd', stats='oscd')])
+def test_bands_are_found_by_name(tmp_path: Path, scale) -> None:
+    image = np.random.default_rng(0).integers(1, 3000, (37, 21, 4)).astype(np.uint16)
+    colours = image[..., [2, 1, 0]]
+    expected = class_map(tmp_path, colours, scale=scale)
+    if scale is None:
+        np.testing.assert_array_equal(expected, colours.argmax(axis=2))
+        camera = class_map(tmp_path, image[..., :3], ('B', 'G', 'R'))
+        np.testing.assert_array_equal(camera, expected)
+    names = ('B02', 'B03', 'B04', 'B08')
+    for found in (
+        class_map(tmp_path, image, names, scale=scale),
+        class_map(tmp_path, image, scale=scale, bands=names),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(DataError, match=r'scene.tif: expected 3 bands \(B04, B03, B02\), found 4'):
+        class_map(tmp_path, image, scale=scale)
+    with pytest.raises(DataError, match='band B04 not among B02, B03, B08'):
+        class_map(tmp_path, image[..., :3], ('B02', 'B03', 'B08'), scale=scale)
+
+
+@pytest.mark.parametrize('scale', [None, dict(type='ScaleQuantile', out='uint8')])
+@pytest.mark.parametrize('dtype', ['uint16', 'uint8', 'float32'])
+def test_places_without_data_stay_empty(tmp_path: Path, dtype: str, scale) -> None:
+    image = np.random.default_rng(0).integers(1, 250, (90, 40, 3)).astype(dtype)
+    image[:70, :20] = 0
+    expected = np.where((image == 0).all(axis=2), 255, 0)
+    if dtype == 'float32':
+        image[80:82, 3, 1] = np.nan
+        expected[80:82, 3] = 255
+    nodata = None if dtype == 'uint16' else 0  # 0 has no other meaning in 16-bit scenes
+    found = class_map(tmp_path, image, nodata=nodata, scale=scale)
+    np.testing.assert_array_equal(found == 255, expected == 255)
+    if scale is None:
+        assert (found == image.argmax(axis=2))[expected == 0].all()
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 37), (5, 3), (33, 65)])
+def test_odd_sizes_and_rotated_grids(tmp_path: Path, size) -> None:
+    image = np.random.default_rng(0).integers(1, 250, (*size, 3)).astype(np.uint8)
+    place = {'crs': 'EPSG:32631', 'transform': (7.0, 3.0, 100.0, 2.0, -8.0, 50.0)}
+    write_raster(tmp_path / 'scene.tif', image, **place)
+    predict_scene(colour_model(), tmp_path / 'scene.tif', tmp_path / 'map.tif', tile=32)
+    with rasterio.open(tmp_path / 'map.tif') as found:
+        np.testing.assert_array_equal(found.read(1), image.argmax(axis=2))
+        assert tuple(found.transform)[:6] == place['transform']
 
 
 def test_scenes_are_stretched_by_their_own_limits(tmp_path: Path) -> None:
@@ -114,12 +205,12 @@ def test_scenes_are_stretched_by_their_own_limits(tmp_path: Path) -> None:
     scale = dict(type='ScaleQuantile', out='uint8')
     read, shape, _ = read_stacked(paths)
     window = sliding_windows(shape, 16, 16)[-1]
-    found = scaled(read, paths, scale, None)(window)
+    found = scaled(read, paths, scale)(window)
     step = TRANSFORMS.build(scale)
     for date, image in enumerate((first, second)):
         expected = step({'img': image, 'nodata': 0.0})['img'][window.slices]
         np.testing.assert_array_equal(found[:, :, date], expected)
-    one = scaled(read_stacked(paths[:1])[0], paths[:1], scale, None)(window)
+    one = scaled(read_stacked(paths[:1])[0], paths[:1], scale)(window)
     np.testing.assert_array_equal(one, found[:, :, 0])
 
 

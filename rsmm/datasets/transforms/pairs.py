@@ -42,7 +42,7 @@ class LoadPair(BaseTransform):
 
     - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
     - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data: nodata in all
-      bands, or NaN in one, which becomes 0 in ``img``
+      bands or NaN in one, which ``img`` has as nodata or 0
     - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
 
     Args:
@@ -123,9 +123,9 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
             what = 'NaN' if found['nodata'] is None else f'nodata ({found["nodata"]:g})'
             raise DataError(f'all values are {what}', where=path)
         valid &= ~empty
-        image = without_nan(image)
+        image, nodata = fill_nan(image, found['nodata'])
         if step is not None:
-            image = step({**found, 'img': image})['img']
+            image = step({**found, 'img': image, 'nodata': nodata})['img']
         aligned.append(image)
     if label is not None:
         if label.shape != shape:
@@ -260,11 +260,17 @@ def missing_pixels(image: np.ndarray, nodata: float | None) -> np.ndarray:
     return missing
 
 
-def without_nan(image: np.ndarray) -> np.ndarray:
-    """Return an image with 0 where it is not finite."""
-    if image.dtype.kind != 'f':
-        return image
-    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+def fill_nan(image: np.ndarray, nodata: float | None) -> tuple[np.ndarray, float | None]:
+    """Turn pixels of an image (H, W, C) that are not finite into nodata.
+
+    Returns:
+        The image, and the value that marks nodata in it; 0 where the image brings none.
+    """
+    if image.dtype.kind != 'f' or np.isfinite(image).all():
+        return image, nodata
+    fill = 0.0 if nodata is None or np.isnan(nodata) else nodata
+    missing = ~np.isfinite(image).all(axis=2, keepdims=True)
+    return np.where(missing, np.asarray(fill, image.dtype), image), fill
 
 
 def _check_places(
