@@ -8,11 +8,12 @@ the work: each takes the cells that no other holds.
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import traceback
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def parse_checkpoints(arguments: Sequence[str]) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for argument in arguments:
-        name, _, path = argument.rpartition('=')
+        name, sign, path = argument.partition('=')
+        if not sign or Path(argument).is_file():  # a path may hold the sign too
+            name, path = '', argument
         if argument != RANDOM and '://' not in path and not Path(path).is_file():
             raise ConfigError('there is no such file', where=f'--checkpoints {argument}')
         name = name or (RANDOM if argument == RANDOM else Path(path).stem)
@@ -112,6 +115,15 @@ def split_options(
     return found
 
 
+def check_tasks(tasks: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` for a task that does not exist."""
+    for task in tasks:
+        if task not in TASKS:
+            raise ConfigError(
+                f'no task {task!r}.{did_you_mean(task, TASKS)}', fix=f'Known: {", ".join(TASKS)}'
+            )
+
+
 def list_cells(
     checkpoints: Mapping[str, str | None], tasks: Sequence[str], seeds: Sequence[int]
 ) -> list[Cell]:
@@ -120,15 +132,11 @@ def list_cells(
     Raises:
         ConfigError: An unknown task.
     """
-    for task in tasks:
-        if task not in TASKS:
-            raise ConfigError(
-                f'no task {task!r}.{did_you_mean(task, TASKS)}', fix=f'Known: {", ".join(TASKS)}'
-            )
+    check_tasks(tasks)
     return [
         Cell(name, checkpoint, task, seed)
-        for seed in seeds
-        for task in tasks
+        for seed in dict.fromkeys(seeds)
+        for task in dict.fromkeys(tasks)
         for name, checkpoint in checkpoints.items()
     ]
 
@@ -166,15 +174,14 @@ def run_benchmark(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     cells = list_cells(checkpoints, tasks, seeds)
+    check_tasks(data or {})
     jobs = [
         (cell, str(out), cell_options(cell, budget, data or {}, options or {})) for cell in cells
     ]
     waiting = [job for job in jobs if not is_done(*job)]
     if processes > 1 and len(waiting) > 1:
-        context = multiprocessing.get_context('spawn')
-        # One cell per process: a crashed or leaking run takes nothing with it.
-        with ProcessPoolExecutor(processes, context, max_tasks_per_child=1) as pool:
-            list(pool.map(_run_quietly, waiting))
+        with ThreadPoolExecutor(processes) as pool:
+            list(pool.map(_run_apart, waiting))
     else:
         for job in waiting:
             _run_quietly(job)
@@ -196,6 +203,7 @@ def cell_options(
     return found | dict(options.get(cell.task, {})) | {'randomness.seed': cell.seed}
 
 
+@functools.lru_cache
 def backbone_prefix(checkpoint: str) -> str | None:
     """Return the prefix under which a file holds its encoder, None when it holds nothing else."""
     if '://' in checkpoint:
@@ -224,6 +232,18 @@ def is_done(cell: Cell, out: str, options: Mapping[str, object]) -> bool:
             fix='Use another --out, or delete this folder',
         )
     return True
+
+
+def _run_apart(job: tuple[Cell, str, dict]) -> None:
+    """Run a cell in a process of its own, so that a killed one takes no other with it."""
+    process = multiprocessing.get_context('spawn').Process(target=_run_quietly, args=(job,))
+    process.start()
+    process.join()
+    if process.exitcode:
+        folder = job[0].folder(Path(job[1]))
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / ERROR, 'w', encoding='utf-8') as file:
+            file.write(f'its process ended with {process.exitcode}, e.g. for want of memory\n')
 
 
 def _run_quietly(job: tuple[Cell, str, dict]) -> None:

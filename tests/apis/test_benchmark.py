@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,40 @@ def test_checkpoints(tmp_path: Path) -> None:
         parse_checkpoints([str(path), str(path)])
     with pytest.raises(ConfigError, match="Did you mean 'oscd'"):
         list_cells({'random': None}, ['osdc'], [0])
+
+
+def test_paths_with_an_equals_sign(tmp_path: Path) -> None:
+    path = tmp_path / 'lr=1' / 'moco.pth'
+    path.parent.mkdir()
+    path.touch()
+    assert parse_checkpoints([str(path), f'a={path}']) == {'moco': str(path), 'a': str(path)}
+
+
+def test_nothing_is_run_twice_or_ignored(tmp_path: Path, cells: list) -> None:
+    run_benchmark({'random': None}, tmp_path, tasks=['oscd', 'oscd'], seeds=(0, 0))
+    assert cells == [('oscd', 'random', 0)]
+    with pytest.raises(ConfigError, match="no task 'osdc'. Did you mean 'oscd'"):
+        run_benchmark({'random': None}, tmp_path, tasks=['oscd'], data={'osdc': 'data/oscd'})
+
+
+def die(job) -> None:
+    """Stands for a run that is killed, e.g. for want of memory; others end well."""
+    cell, out, options = job
+    folder = cell.folder(Path(out))
+    folder.mkdir(parents=True, exist_ok=True)
+    if cell.seed == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    metrics = dict.fromkeys(benchmark.TASKS[cell.task].metrics.values(), 50.0)
+    (folder / benchmark.DONE).write_text(json.dumps({'metrics': metrics, 'options': options}))
+
+
+def test_a_killed_process_loses_no_other(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(benchmark, '_run_quietly', die)
+    found = run_benchmark({'random': None}, tmp_path, tasks=['oscd'], seeds=(0, 1), processes=2)
+    assert found['missing'] == {
+        'oscd / random / seed 0': 'its process ended with -9, e.g. for want of memory'
+    }
+    assert {row['runs'] for row in found['scores']} == {1}
 
 
 def test_options_of_one_task() -> None:
