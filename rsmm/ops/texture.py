@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,16 +133,15 @@ def _codes(images: Tensor, points: int, radius: float, method: str) -> Tensor:
         return codes
     rows = _geometry(height, points, radius, along_rows=True)
     columns = _geometry(width, points, radius, along_rows=False)
-    pad = int(np.ceil(radius)) + 1
+    pad = _pad(radius)
     on_cpu = images.device.type == 'cpu'
     block = max(1, _BLOCK['cpu' if on_cpu else 'cuda'] // (height * width))
-    screen = None
     for start in range(0, count, block):
         part = images[start : start + block]
         padded = _padded(part, pad)
         if on_cpu:
-            if screen is None or screen.count != len(part):
-                screen = _Screen(len(part), rows, columns, pad)
+            make = _kept_screen if padded.numel() <= 2 * _BLOCK['cpu'] else _make_screen
+            screen = make(threading.get_ident(), *part.shape, points, radius)
             bits = screen.bits(padded)
         else:
             bits = _exact_bits(padded, rows, columns, pad)
@@ -149,6 +149,10 @@ def _codes(images: Tensor, points: int, radius: float, method: str) -> Tensor:
         coded = _encode(bits, method).view(height, len(part), width)
         codes[start : start + block] = coded.transpose(0, 1)
     return codes
+
+
+def _pad(radius: float) -> int:
+    return int(np.ceil(radius)) + 1
 
 
 def _padded(images: Tensor, pad: int) -> Tensor:
@@ -204,7 +208,7 @@ def _between_columns(padded: Tensor, column: _Axis, pad: int, width: int) -> Ten
 class _Screen:
     """Comparisons of a block on the CPU: 32 bit where that decides, exact elsewhere.
 
-    Buffers and views live as long as the call: making them costs more than the arithmetic. NumPy
+    Making buffers and views costs more than the arithmetic, so those of a block are kept. NumPy
     compares fast, torch multiplies and adds in one pass.
     """
 
@@ -277,6 +281,20 @@ class _Screen:
             np.greater_equal(value, high, out=bit)
             np.greater_equal(value, low, out=undecided)
             np.not_equal(undecided, bit, out=undecided)
+
+
+def _make_screen(
+    thread: int, count: int, height: int, width: int, points: int, radius: float
+) -> _Screen:
+    rows = _geometry(height, points, radius, along_rows=True)
+    columns = _geometry(width, points, radius, along_rows=False)
+    # Buffers made in inference mode could not be written to outside of it.
+    with torch.inference_mode(False):
+        return _Screen(count, rows, columns, _pad(radius))
+
+
+# Per thread: two that compare at the same time must not share buffers.
+_kept_screen = functools.lru_cache(maxsize=4)(_make_screen)
 
 
 def _exact_bits_at(

@@ -89,6 +89,24 @@ def test_published_settings() -> None:
     assert (script.model.queue_len, script.model.group_loss) == (384, 'reference')
 
 
+def test_learning_rate_of_seco_golden() -> None:
+    from mmengine.optim import MultiStepLR
+
+    config = load_config(CONFIGS / 'seco/seco_resnet18_200e_seco-100k.py')
+    settings = dict(config.optim_wrapper.optimizer)
+    assert settings == dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=settings['lr'])
+    steps = dict(config.param_scheduler)
+    assert steps.pop('type') == 'MultiStepLR'
+    schedule = MultiStepLR(optimizer, **steps)
+    rates = []
+    for _ in range(config.train_cfg.max_epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.03] * 120 + [0.003] * 40 + [0.0003] * 40)
+
+
 PROBES = {
     'seco/resnet18_linear-100e_eurosat-rgb.py': (3, 1),
     'saco/saco_resnet18_linear-20e_eurosat-ms.py': (13, 1),

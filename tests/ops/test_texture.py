@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,22 @@ def test_equals_skimage_across_blocks(shape: tuple[int, ...]) -> None:
     smooth = rng.integers(0, 40, shape, dtype=np.uint8)
     smooth[..., : shape[-2] // 2, :] //= 8
     np.testing.assert_array_equal(lbp(smooth), reference(smooth, 16, 2, 'uniform'))
+
+
+def test_threads_do_not_share_buffers() -> None:
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 256, (12, 64, 64), dtype=np.uint8) for _ in range(16)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lbp, images))
+    for image, codes in zip(images, together, strict=True):
+        np.testing.assert_array_equal(codes, lbp(image))
+
+
+def test_inference_mode_leaves_no_trace() -> None:
+    images = torch.randint(0, 256, (3, 29, 31))
+    with torch.inference_mode():
+        codes = lbp(images)
+    assert torch.equal(lbp(images), codes)
 
 
 def test_tensor_in_tensor_out() -> None:

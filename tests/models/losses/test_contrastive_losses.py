@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import (
     caco_loss,
+    change_distances,
     change_ratio,
     info_nce,
     saco_group_term,
@@ -37,13 +38,18 @@ QUEUE = tensor([[1, 0], [0, -1], [-0.6, 0.8]])
 
 
 @pytest.mark.parametrize(
-    ('temperature', 'rows'),
-    [(1, [1.070668, 0.961321]), (0.07, [2.912987, 0.056406]), (0.05, [4.018150, 0.018180])],
+    ('temperature', 'rows', 'mean'),
+    [
+        (1, [1.070668, 0.961321], 1.015994),
+        (0.07, [2.912987, 0.056406], 1.484696),
+        (0.05, [4.018150, 0.018180], 2.018165),
+    ],
 )
-def test_info_nce_golden(temperature: float, rows: list[float]) -> None:
+def test_info_nce_golden(temperature: float, rows: list[float], mean: float) -> None:
     loss = info_nce(Q, tensor([[0.8, 0.6], [0, 1]]), QUEUE, temperature)
     assert loss.dtype == torch.float64
     assert close(loss, rows)
+    assert close(loss.mean(), mean)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +152,11 @@ def test_flags_may_be_a_list() -> None:
 
 
 def test_change_ratio_golden() -> None:
-    ratio = change_ratio(tensor([[1, 0]]), tensor([[0.8, 0.6]]), tensor([[0, 1]]))
-    assert close(ratio, [2.235714])
+    points = tensor([[1, 0]]), tensor([[0.8, 0.6]]), tensor([[0, 1]])
+    long, short = change_distances(*points)
+    assert close(long, [1.414214])
+    assert close(short, [0.632456])
+    assert close(change_ratio(*points), [2.235714])
 
 
 GROUPS = tensor([[[3, 4], [0, 1]], [[0, 2], [1, 0]]])
@@ -157,7 +166,12 @@ GROUPS = tensor([[[3, 4], [0, 1]], [[0, 2], [1, 0]]])
     ('mode', 'expected'), [('reference', 2.317071), ('pull', 0.353745), ('cosine', 0.176872)]
 )
 def test_group_term_golden(mode: str, expected: float) -> None:
-    assert close(saco_group_term(GROUPS, GROUPS.mean(0), mode), expected)
+    q = GROUPS.mean(0)
+    assert close(saco_group_term(GROUPS, q, mode), expected)
+    unit = tensor([[0.447214, 0.894427], [0.707107, 0.707107]])
+    distances = torch.linalg.vector_norm(GROUPS - unit, dim=-1)
+    assert close(distances, [[4.020113, 0.765366], [1.192599, 0.765366]])
+    assert close(saco_group_term(GROUPS, unit, mode), expected)
 
 
 @pytest.mark.parametrize(('mode', 'total'), [('reference', 2.490104), ('pull', 0.526777)])

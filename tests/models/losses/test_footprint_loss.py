@@ -29,6 +29,15 @@ def test_values_by_hand():
     assert binary_focal(LOGITS, Y).item() == pytest.approx(focal)
 
 
+def test_golden_values_of_the_change_decoders():
+    p = torch.tensor([0.9, 0.8, 0.2, 0.1], dtype=torch.float64)
+    target = torch.tensor([1.0, 0, 1, 0], dtype=torch.float64)
+    assert soft_dice(p.logit(), target, eps=1e-6) == pytest.approx(0.45, abs=1e-5)
+    logits = torch.tensor([2.0, -1, 0.4], dtype=torch.float64)
+    target = torch.tensor([1.0, 0, 1], dtype=torch.float64)
+    assert binary_cross_entropy(logits, target) == pytest.approx(0.317735, abs=1e-5)
+
+
 def test_focal_without_gamma_is_cross_entropy():
     torch.testing.assert_close(binary_focal(LOGITS, Y, gamma=0), binary_cross_entropy(LOGITS, Y))
 
