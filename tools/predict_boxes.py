@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         args.out,
         detector.classes,
         bands=args.bands,
-        tile=args.tile or detector.tile,
+        tile=detector.tile if args.tile is None else args.tile,
         stride=args.stride,
         batch_size=args.batch_size,
         score_threshold=args.score,

@@ -18,7 +18,7 @@ test_dataloader = dict(
         data_root=data_root,
         test_mode=True,
         pipeline=[
-            dict(type='LoadRaster'),
+            dict(type='LoadPicture'),
             dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
             dict(
                 type='mmdet.PackDetInputs',

@@ -33,7 +33,7 @@ test_dataloader = dict(
         type='UnlabeledTiles',
         data_root=data_root,
         test_mode=True,
-        pipeline=[dict(type='LoadRaster'), dict(type='PackRaster')],
+        pipeline=[dict(type='LoadPicture'), dict(type='PackRaster')],
     ),
 )
 test_evaluator = []

@@ -10,7 +10,7 @@ scale = (128, 128)
 num_queries = 50
 width = 128
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='SearchProposals', count=20, min_side=6, cache_dir=cache_dir),
     dict(type='CropProposalPatches', size=32),
     dict(type='mmdet.RandomFlip', prob=0.5),

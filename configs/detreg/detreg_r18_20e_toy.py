@@ -27,7 +27,7 @@ model = dict(
     bbox_head=dict(embedding_dim=128),
 )
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='SearchProposals', count=30, min_side=6, cache_dir=cache_dir),
     dict(type='CropProposalPatches', size=64),
     dict(type='mmdet.RandomFlip', prob=0.5),

@@ -10,7 +10,7 @@ warmup = 40
 lr = 1e-3 * 64 / 256
 
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='RandomResizedCrop', size=img_size, scale=(0.2, 1.0), interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackRaster'),

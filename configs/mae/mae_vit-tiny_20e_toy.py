@@ -19,7 +19,7 @@ model = dict(
     head=dict(norm_pix=True),
 )
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='RandomResizedCrop', size=img_size, scale=(0.2, 1.0)),
     dict(type='RandomDihedral'),
     dict(type='PackRaster'),

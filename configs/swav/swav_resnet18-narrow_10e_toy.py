@@ -14,7 +14,7 @@ augment = [
     dict(type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8),
 ]
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(
         type='MultiView',
         num_views=[2, 4],

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from torch import nn
 
 from rsmm.apis.detection import (
@@ -60,13 +61,15 @@ def load_detector(
 
     Raises:
         CheckpointError: The checkpoint cannot be read or belongs to another model.
-        ConfigError: The config's model is no detector.
+        ConfigError: The config's model is no detector, or there is no such device.
     """
     from rsmm.apis.config import load_config
     from rsmm.apis.run import RANDOM
     from rsmm.apis.scene import load_model
     from rsmm.engine.checkpoint import load_checkpoint_file
 
+    if device.startswith('cuda') and not torch.cuda.is_available():
+        raise ConfigError('there is no CUDA device', where=f'device={device}')
     settings = load_config(config, options)
     head = settings.model.get('bbox_head') or settings.model.get('roi_head', {}).get('bbox_head')
     if head is None:
@@ -153,17 +156,19 @@ def detect_files(
     if vector not in VECTOR_FORMATS:
         raise ConfigError(f'vector={vector!r} is not one of {", ".join(VECTOR_FORMATS)}')
     out = Path(out)
+    if out.is_file():
+        raise ConfigError('is a file; results go to a folder', where=out)
     out.mkdir(parents=True, exist_ok=True)
     results, shapes = [], []
     for path in map(Path, images):
         read, shape, place = _opened(path, bands, whole=tile is None)
-        side = tile or max(shape)
+        side = max(shape) if tile is None else tile
         found = detect_scene(
             read,
             shape,
             predict,
             tile=side,
-            stride=stride or max(1, side * 4 // 5),
+            stride=max(1, side * 4 // 5) if stride is None else stride,
             batch_size=batch_size,
             score_threshold=score_threshold,
             iou_threshold=iou_threshold,
@@ -181,12 +186,22 @@ def detect_files(
 def _opened(path: Path, bands: Sequence[str] | None, whole: bool):
     """Reader, (H, W) and place of an image; one that has to be decoded whole is read once."""
     from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.datasets.transforms.pictures import PICTURE_SUFFIXES, as_rgb
     from rsmm.geo.streaming import read_stacked
 
     if whole or path.suffix.lower() not in ('.tif', '.tiff'):
         image, found = read_raster(path, bands=bands, sidecars=True)
-        return image, image.shape[:2], {key: found[key] for key in ('crs', 'transform')}
-    return read_stacked([path], bands)
+        if bands is None and path.suffix.lower() in PICTURE_SUFFIXES:
+            image = as_rgb(image, path)[0]
+        place = {key: found[key] for key in ('crs', 'transform')}
+        return (lambda window: _without_gaps(image[window.slices])), image.shape[:2], place
+    read, shape, place = read_stacked([path], bands)
+    return (lambda window: _without_gaps(read(window))), shape, place
+
+
+def _without_gaps(image: np.ndarray) -> np.ndarray:
+    """Black in place of what is not finite: one such pixel would blind the network to a tile."""
+    return np.nan_to_num(image, posinf=0, neginf=0) if image.dtype.kind == 'f' else image
 
 
 def draw_file(path: Path, out: Path, found: Detections, classes: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torchvision.ops import batched_nms
 
 from rsmm.datasets.tiling import tile_windows
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 from rsmm.geo.windows import Window
 from rsmm.utils import atomic_write, track
 
@@ -42,6 +42,9 @@ def model_predictor(model: torch.nn.Module, scale: tuple[int, int] | None = None
         model: The detector, on its device.
         scale: Longest and shortest side to which images are resized first, as the test pipeline
             does; boxes come back in pixels of the image given. None keeps the size.
+
+    Raises:
+        DataError: When called, images of another number of bands than the model takes.
     """
     from rsmm.datasets.transforms.formatting import to_chw
     from rsmm.ops.mmcv_fallback import install
@@ -49,10 +52,17 @@ def model_predictor(model: torch.nn.Module, scale: tuple[int, int] | None = None
     install()
     from mmdet.structures import DetDataSample
 
+    mean = getattr(model.data_preprocessor, 'mean', None)
+
     @torch.no_grad()
     def predict(images: list[np.ndarray]) -> list[Detections]:
         inputs, samples = [], []
         for image in images:
+            if mean is not None and image.shape[2] != mean.numel():
+                raise DataError(
+                    f'images of {image.shape[2]} bands, but the detector takes {mean.numel()}',
+                    fix='Choose bands by name: --bands, or bands=[...]',
+                )
             resized, factor = _resized(image, scale)
             meta = dict(
                 img_shape=resized.shape[:2],
@@ -111,8 +121,10 @@ def detect_scene(
         iou_threshold: See :func:`merge_detections`.
 
     Raises:
-        ConfigError: A stride of more than a tile.
+        ConfigError: A stride of more than a tile, or another impossible setting.
     """
+    if batch_size < 1:
+        raise ConfigError(f'batch_size={batch_size} is less than 1')
     reader = read if callable(read) else (lambda window: read[window.slices])
     windows = tile_windows(shape, tile, stride, border='shift')
     parts: list[Detections] = []

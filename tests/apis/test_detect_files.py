@@ -152,6 +152,38 @@ def test_pictures_of_large_many_band_scenes_are_reduced(tmp_path: Path) -> None:
     assert len(set(picture[50, 1025].tolist())) > 1  # the coloured edge of the box
 
 
+def test_grey_and_transparent_pictures_and_gaps(
+    toy: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    image = cv2.imread(str(toy / 'images/S0001.png'))
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    cv2.imwrite(str(tmp_path / 'grey.png'), grey)
+    cv2.imwrite(str(tmp_path / 'repeated.png'), np.dstack([grey] * 3))
+    cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([image, np.full_like(grey, 9)]))
+    cv2.imwrite(str(tmp_path / 'plain.png'), image)
+    gaps = image[..., ::-1].astype(np.float32)
+    write_raster(tmp_path / 'black.tif', np.where(gaps < 60, 0, gaps), **PLACE)
+    write_raster(tmp_path / 'gaps.tif', np.where(gaps < 60, np.nan, gaps), **PLACE)
+    detector = load_detector(str(CONFIG), str(checkpoint), options={'scale': (128, 128)})
+    predict = model_predictor(detector.model, detector.scale)
+    names = ('grey.png', 'repeated.png', 'alpha.png', 'plain.png', 'gaps.tif', 'black.tif')
+    found = detect_files(
+        predict, [tmp_path / name for name in names], tmp_path / 'out', detector.classes,
+        score_threshold=0.055,
+    )  # fmt: skip
+    for changed, plain in zip(found[::2], found[1::2], strict=True):
+        assert len(plain.boxes) > 0
+        np.testing.assert_array_equal(changed.boxes, plain.boxes)
+    with pytest.raises(DataError, match='4 bands, but the detector takes 3'):
+        predict([np.zeros((32, 32, 4), np.uint8)])
+
+
+@pytest.mark.parametrize('bad', [{'tile': 0}, {'tile': 64, 'stride': 0}, {'batch_size': 0}])
+def test_sizes_of_nothing(toy: Path, tmp_path: Path, bad: dict) -> None:
+    with pytest.raises(ConfigError):
+        detect_files(find_blobs, [toy / 'images/S0001.png'], tmp_path, ('a', 'b'), **bad)
+
+
 def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='holds no images'):
         find_images([tmp_path])
@@ -164,5 +196,10 @@ def test_bad_input(tmp_path: Path) -> None:
         detect_files(find_blobs, [], tmp_path, (), vector='shp')
     with pytest.raises(DataError, match='no such file'):
         detect_files(find_blobs, [tmp_path / 'none.tif'], tmp_path, ())
+    with pytest.raises(ConfigError, match='is a file'):
+        detect_files(find_blobs, [], tmp_path / 'x.tif', ())
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match='no CUDA device'):
+            load_detector(str(CONFIG), 'random', 'cuda')
     with pytest.raises(ConfigError, match='no bbox_head'):
         load_detector(str(ROOT / 'configs/eurosat/resnet18_scratch-12e_eurosat-rgb.py'), 'random')

@@ -22,14 +22,14 @@ meta_keys = (
     'transform',
 )
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
     dict(type='mmdet.PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
 ]
 test_pipeline = [
-    dict(type='LoadRaster', sidecars=True),
+    dict(type='LoadPicture', sidecars=True),
     dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),

@@ -12,13 +12,13 @@ data_preprocessor = dict(
 )
 pack = dict(type='PackRaster', meta_keys=('img_path', 'img_shape', 'ori_shape', 'bands', 'city'))
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='RandomResizedCrop', size=224),
     dict(type='RandomFlip', prob=0.5),
     pack,
 ]
 test_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='mmpretrain.CenterCrop', crop_size=224),
     pack,
 ]

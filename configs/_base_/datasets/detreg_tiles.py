@@ -20,7 +20,7 @@ short_sides = [
     )
 ]
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(type='SearchProposals', count=num_proposals, strategy=strategy, cache_dir=cache_dir),
     dict(type='CropProposalPatches', size=128, transforms=jitter),
     dict(type='mmdet.RandomFlip', prob=0.5),

@@ -14,7 +14,7 @@ augment = [
     dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), prob=0.5),
 ]
 train_pipeline = [
-    dict(type='LoadRaster'),
+    dict(type='LoadPicture'),
     dict(
         type='MultiView',
         num_views=list(num_crops),

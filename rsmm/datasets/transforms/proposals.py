@@ -12,6 +12,7 @@ import torch
 from mmcv.transforms import BaseTransform, Compose
 
 from rsmm.datasets.transforms.loading import read_raster
+from rsmm.datasets.transforms.pictures import as_rgb
 from rsmm.errors import ConfigError
 from rsmm.ops.edge_density import edge_proposals
 from rsmm.ops.mmcv_fallback import install
@@ -147,7 +148,7 @@ class SearchProposals(BaseTransform):
                 return RegionHierarchy(
                     stored['boxes'], stored['levels'], tuple(stored['shape'].tolist()), self.side
                 )
-        image = read_raster(path)[0] if image is None else image
+        image = as_rgb(read_raster(path)[0], path)[0] if image is None else image
         hierarchy = region_hierarchy(image, self.mode, self.side)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
