@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmengine import registry as roots
@@ -72,13 +72,8 @@ class Registry(MMEngineRegistry):
         Raises:
             ConfigError: An entry or one of its settings does not exist.
         """
-        try:
+        with unexpected_keys_explained():
             return super().build(cfg, *args, **kwargs)
-        except TypeError as error:
-            explained = explain_unexpected_key(error)
-            if explained is None:
-                raise
-            raise explained from error
 
     def entries(self) -> list[str]:
         """Names of all entries of this registry, loaded or not."""
@@ -104,16 +99,21 @@ class Registry(MMEngineRegistry):
         except RuntimeError:
             entry = None
         if entry is None:
+            wanted = name if scope == SCOPE else key
             raise ConfigError(
                 f"'{key}' is not an entry of the {self.name} registry."
-                f'{did_you_mean(name, self._all_names())}',
+                f'{did_you_mean(wanted, self._all_names(scope))}',
                 where=f"type='{key}'",
                 fix='Entries of other packages need their prefix, e.g. mmpretrain.ResNet',
             )
         return entry
 
-    def _all_names(self) -> list[str]:
-        return [*self.entries(), *(self.parent._module_dict if self.parent else ())]
+    def _all_names(self, scope: str | None) -> list[str]:
+        """Names as they stand in a config: a sibling package's with its prefix."""
+        if scope not in (None, SCOPE):
+            sibling = self.parent.children.get(scope)
+            return [f'{scope}.{name}' for name in (sibling.module_dict if sibling else ())]
+        return [*self.entries(), *self.parent.module_dict]
 
 
 def prepare_scope(scope: str) -> None:
@@ -144,21 +144,45 @@ def _hidden(package: str) -> Iterator[None]:
         del sys.modules[package]
 
 
-def explain_unexpected_key(error: TypeError) -> ConfigError | None:
+@contextlib.contextmanager
+def unexpected_keys_explained() -> Iterator[None]:
     """Turn "got an unexpected keyword argument" into an error that names the closest setting.
 
-    The class that was being built is read from MMEngine's frame in the traceback, because the
-    message names the base class when ``**kwargs`` were passed on.
-
-    Returns:
-        The error to raise instead, or None when ``error`` is about something else.
+    Raises:
+        ConfigError: A setting of a config does not exist.
     """
-    match = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    try:
+        yield
+    except TypeError as error:
+        match = re.match(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", str(error))
+        entry = _called_with(match[2], match[1], error) if match else None
+        if entry is None:
+            raise
+        raise unknown_setting(entry, match[2]) from error
+
+
+def _called_with(key: str, name: str, error: TypeError):
+    """Return the class or function that a config with ``key`` was meant for, None if unknown.
+
+    For an entry of a registry it is read from MMEngine's frame in the traceback, because the
+    message names the base class when ``**kwargs`` were passed on. Loops, loaders and random seeds
+    are called without a registry, under the name in the message.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    built = [frame.f_locals for frame in frames if frame.f_code.co_name == 'build_from_cfg']
-    if match is None or not built or match[1] not in built[-1].get('args', ()):
+    for frame in reversed(frames):
+        entry = frame.f_locals.get('obj_cls', frame.f_locals.get('scheduler_cls'))
+        if entry is not None and key in frame.f_locals.get('args', ()):
+            return entry
+    caller = frames[-1]
+    if not any(isinstance(v, Mapping) and key in v for v in caller.f_locals.values()):
         return None
-    entry, key = built[-1]['obj_cls'], match[1]
+    owner, _, method = name.partition('.')
+    found = caller.f_globals.get(owner)
+    return found if method in ('', '__init__') else getattr(found, method, None)
+
+
+def unknown_setting(entry, key: str) -> ConfigError:
+    """Build the error for a setting that an entry does not have."""
     known = [name for name in _parameters(entry) if name != key]
     return ConfigError(
         f"'{key}' is not a setting of {entry.__name__}.{did_you_mean(key, known)}",

@@ -60,6 +60,11 @@ def test_unknown_entry_names_the_closest():
         DATASETS.get('EuroSatt')
 
 
+def test_unknown_entry_of_a_sibling_names_the_closest_there():
+    with pytest.raises(ConfigError, match=r"Did you mean 'mmpretrain\.ResNet'"):
+        MODELS.get('mmpretrain.Resnet')
+
+
 def test_unknown_setting_names_the_closest():
     with pytest.raises(ConfigError, match=r"'stat' is not a setting .* Did you mean 'stats'"):
         MODELS.build(dict(type='MultiSpectralPreprocessor', stat='eurosat'))

@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from rsmm.apis.config import load_config
 from rsmm.errors import ConfigError
-from rsmm.registry import RUNNERS, explain_unexpected_key
+from rsmm.registry import RUNNERS, unexpected_keys_explained
 
 #: Stands for "no checkpoint, keep the weights of initialisation" on the command line.
 RANDOM = 'random'
@@ -58,10 +58,10 @@ def train(
                 fix='Add auto_scale_lr = dict(base_batch_size=N)',
             )
         config.auto_scale_lr.enable = True
-    if not config.get('resume'):
-        _refuse_used_folder(config.work_dir)
+    _refuse_used_folder(config.work_dir, config.get('resume'), config.get('load_from'))
     runner = build_runner(config)
-    runner.train()
+    with unexpected_keys_explained():  # loops and schedules are built late
+        runner.train()
     return runner
 
 
@@ -105,18 +105,14 @@ def test(
         evaluators = config.test_evaluator
         evaluators = list(evaluators) if isinstance(evaluators, list | tuple) else [evaluators]
         config.test_evaluator = [*evaluators, dict(type='DumpPredictions', out=str(out))]
-    return build_runner(config).test()
+    runner = build_runner(config)
+    with unexpected_keys_explained():
+        return runner.test()
 
 
 def build_runner(config: Config):
     """Build the runner of a config; a setting that does not exist names the closest one."""
-    try:
-        return RUNNERS.build(config)
-    except TypeError as error:
-        explained = explain_unexpected_key(error)
-        if explained is None:
-            raise
-        raise explained from error
+    return RUNNERS.build(config)
 
 
 def _prepare(
@@ -138,10 +134,24 @@ def _prepare(
     return config
 
 
-def _refuse_used_folder(work_dir: str) -> None:
-    """A finished or broken run must not be written over by mistake."""
-    used = sorted(Path(work_dir).glob('*.pth')) if Path(work_dir).is_dir() else []
-    if used:
+def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> None:
+    """A finished or broken run must not be written over by mistake.
+
+    Going on is allowed from the folder's own checkpoints only.
+    """
+    folder = Path(work_dir)
+    used = sorted(folder.glob('*.pth'))
+    if not used:
+        return
+    if resume and checkpoint is None:
+        pointer = folder / 'last_checkpoint'
+        if not pointer.is_file() or not pointer.read_text(encoding='utf-8').strip():
+            raise ConfigError(
+                f'no last_checkpoint says where to go on, and it holds {used[-1].name}',
+                where=work_dir,
+                fix='Name the checkpoint: --resume FILE',
+            )
+    elif not resume or Path(checkpoint).resolve().parent != folder.resolve():
         raise ConfigError(
             f'the folder holds checkpoints of another run ({used[-1].name})',
             where=work_dir,

@@ -122,9 +122,16 @@ class Runner(MMEngineRunner):
         """Name the hooks once, in their order; mmengine lists them for each of twenty moments."""
         return ', '.join(type(hook).__name__ for hook in self.hooks)
 
+    def dump_config(self) -> None:
+        """Do nothing: :meth:`train` writes the config once the folder is held.
+
+        Every run, tests included, also has its config in the folder of its log.
+        """
+
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""
         with hold_folder(self.work_dir, enabled=is_main_process()), self._loaders_closed():
+            super().dump_config()
             return super().train()
 
     def val(self) -> dict:

@@ -15,6 +15,7 @@ import torch
 from rsmm.apis import run
 from rsmm.datasets.classes import CLASSES
 from rsmm.errors import CheckpointError, ConfigError, DataNotFoundError
+from rsmm.utils.lock import hold_folder
 from tests.datasets.chips import write_jpg_chips
 
 CONFIG = """
@@ -182,6 +183,34 @@ def test_second_run_in_a_work_dir_is_refused(config, chips, tmp_path):
     assert (work_dir / 'epoch_1.pth').read_bytes() == before
 
 
+def test_going_on_needs_a_checkpoint_of_the_folder(config, chips, tmp_path):
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    for work_dir in (one, two):
+        run.train(config, work_dir=work_dir, options=options(chips, epochs=1))
+    before = (two / 'epoch_1.pth').read_bytes()
+    with pytest.raises(ConfigError, match='holds checkpoints of another run'):
+        run.train(config, work_dir=two, resume=one / 'epoch_1.pth', options=options(chips))
+    for text in (None, ''):
+        (two / 'last_checkpoint').unlink()
+        if text is not None:
+            (two / 'last_checkpoint').write_text(text)
+        with pytest.raises(ConfigError, match=r'holds epoch_1\.pth. Name the checkpoint: --resume'):
+            run.train(config, work_dir=two, resume=True, options=options(chips))
+        (two / 'last_checkpoint').touch()
+    assert (two / 'epoch_1.pth').read_bytes() == before
+    run.train(config, work_dir=two, resume=two / 'epoch_1.pth', options=options(chips, epochs=2))
+    assert (two / 'epoch_2.pth').exists()
+
+
+def test_second_run_beside_a_running_one_changes_nothing(config, chips, tmp_path):
+    work_dir = tmp_path / 'run'
+    work_dir.mkdir()
+    (work_dir / config.name).write_text('# config of the first')
+    with hold_folder(work_dir), pytest.raises(ConfigError, match='another run is writing here'):
+        run.train(config, work_dir=work_dir, options=options(chips))
+    assert (work_dir / config.name).read_text() == '# config of the first'
+
+
 def test_missing_data_names_the_toy_command(config, tmp_path):
     with pytest.raises(DataNotFoundError, match=r'make_toy_data\.py eurosat --out'):
         run.train(config, work_dir=tmp_path, options=dict(data_root=str(tmp_path / 'none')))
@@ -198,12 +227,22 @@ def test_checkpoint_of_another_network(config, chips, tmp_path):
         )
 
 
-def test_misspelt_settings_name_the_closest(config, chips, tmp_path):
-    with pytest.raises(ConfigError, match="Did you mean 'depth'"):
-        run.train(config, work_dir=tmp_path, options=options(chips, **{'model.backbone.dept': 18}))
-    bad = {'train_dataloader.dataset.splt': 'val'}
-    with pytest.raises(ConfigError, match="Did you mean 'split'"):
-        run.train(config, work_dir=tmp_path, options=options(chips, **bad))
+@pytest.mark.parametrize(
+    ('setting', 'meant'),
+    [
+        ('model.backbone.dept', 'depth'),
+        ('train_dataloader.dataset.splt', 'split'),
+        ('train_dataloader.batchsize', 'batch_size'),
+        ('train_cfg.max_epoch', 'max_epochs'),
+        ('param_scheduler.0.by_epch', 'by_epoch'),
+        ('optim_wrapper.clipgrad', 'clip_grad'),
+        ('default_hooks.checkpoint.intervall', 'interval'),
+        ('randomness.sed', 'seed'),
+    ],
+)
+def test_misspelt_settings_name_the_closest(config, chips, tmp_path, setting, meant):
+    with pytest.raises(ConfigError, match=f"Did you mean '{meant}'"):
+        run.train(config, work_dir=tmp_path, options=options(chips, **{setting: 1}))
 
 
 def test_batch_larger_than_the_data(chips, config, tmp_path):

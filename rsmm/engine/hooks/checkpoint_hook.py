@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from rsmm.engine.checkpoint import write_pointer
 from rsmm.errors import ConfigError, did_you_mean
-from rsmm.registry import HOOKS
+from rsmm.registry import HOOKS, unknown_setting
 
 
 @HOOKS.register_module()
@@ -21,7 +21,15 @@ class CheckpointHook(MMEngineCheckpointHook):
     the previous best one, are removed after their successor is complete and the pointer is moved.
     Both are written atomically. Settings are those of :class:`mmengine.hooks.CheckpointHook`
     except ``published_keys``; ``tools/model_converters/publish_model.py`` publishes.
+
+    Raises:
+        ConfigError: A setting does not exist; mmengine would hand it on to each save.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for key in self.args:
+            raise unknown_setting(MMEngineCheckpointHook, key)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._note_step(runner, step)
