@@ -151,6 +151,19 @@ def test_second_call_is_free_and_new_settings_replace(tmp_path):
     assert (out / 'notes.txt').exists()
 
 
+def test_beside_other_toy_data(tmp_path):
+    settings = {'chips_per_class': 1, 'products': ['rgb']}
+    write_eurosat(tmp_path / 'eurosat', **settings)
+    before = _digests(tmp_path / 'eurosat')
+    assert write_eurosat(tmp_path, **settings)
+    assert {path.name for path in tmp_path.iterdir()} > {'eurosat', '2750', MARKER}
+    assert _digests(tmp_path / 'eurosat') == before
+    assert not write_eurosat(tmp_path, **settings)
+    with pytest.raises(DataError, match='also holds eurosat'):
+        write_eurosat(tmp_path, seed=1, **settings)
+    assert _digests(tmp_path / 'eurosat') == before
+
+
 @pytest.mark.parametrize('content', ['photo.jpg', MARKER])
 def test_foreign_folders_stay_untouched(tmp_path, content):
     (tmp_path / content).write_text('not json')

@@ -62,9 +62,14 @@ def write_toy(out: str | Path, dataset: str, settings: dict, fill: Callable[[Pat
         with atomic_write(building / MARKER, 'w', encoding='utf-8') as file:
             json.dump(marker, file, indent=2, sort_keys=True)
             file.write('\n')
-        if out.exists():
+        if found is not None:
             shutil.rmtree(out)
-        building.rename(out)
+        if out.exists():  # empty, or a shelf of other toy data
+            for name in [*marker['entries'], MARKER]:
+                (building / name).rename(out / name)
+            building.rmdir()
+        else:
+            building.rename(out)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -72,12 +77,15 @@ def write_toy(out: str | Path, dataset: str, settings: dict, fill: Callable[[Pat
 
 
 def _owned(out: Path, dataset: str) -> dict | None:
-    """Return the marker of a folder that may be replaced, None for an empty or absent one."""
+    """Return the marker of a folder that may be replaced, None where nothing is in the way.
+
+    That is an absent or empty folder, or one that holds folders of toy data and nothing else.
+    """
     if not out.exists():
         return None
     if not out.is_dir():
         raise DataError('is a file; toy data needs a folder', where=out, fix='Choose another --out')
-    if not any(out.iterdir()):
+    if all((entry / MARKER).is_file() for entry in out.iterdir()):
         return None
     try:
         marker = json.loads((out / MARKER).read_text(encoding='utf-8'))
