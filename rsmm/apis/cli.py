@@ -33,7 +33,7 @@ def guarded(command: Callable[[], object]) -> int:
         known = _find_rsmm_error(error)
         if known is None or os.environ.get('RSMM_DEBUG'):
             raise
-        print(f'{type(known).__name__}: {known}', file=sys.stderr)
+        print(f'{type(known).__name__}: {_without_worker(known)}', file=sys.stderr)
         print('(RSMM_DEBUG=1 shows the traceback)', file=sys.stderr)
         return 1
     return 0
@@ -54,6 +54,14 @@ def _find_rsmm_error(error: BaseException | None) -> RsmmError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _without_worker(error: RsmmError) -> str:
+    """Return the message of an error alone: torch puts the traceback of a loader worker into it."""
+    text = str(error)
+    if 'Original Traceback' not in text:
+        return text
+    return text.rpartition(f'{type(error).__name__}: ')[2].strip()
 
 
 def _common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -41,17 +41,26 @@ class RSDataset(BaseDataset):
         """Raise :class:`DataNotFoundError` unless ``data_root`` is a folder that is not empty."""
         root = Path(data_root)
         if not data_root or not root.is_dir():
-            raise cls.not_found('there is no such folder', data_root or 'data_root')
+            raise cls.not_found('there is no such folder', data_root or 'data_root', data_root)
         if not any(root.iterdir()):
-            raise cls.not_found('the folder is empty', data_root)
+            raise cls.not_found('the folder is empty', data_root, data_root)
 
     @classmethod
-    def not_found(cls, what: str, where: str | Path) -> DataNotFoundError:
-        """Build the error for absent data, with the command that makes toy data."""
+    def not_found(
+        cls, what: str, where: str | Path, out: str | Path | None = None
+    ) -> DataNotFoundError:
+        """Build the error for absent data, with the command that makes toy data.
+
+        Args:
+            what: What is wrong.
+            where: Folder or file to name.
+            out: Folder free for toy data; default ``data/toy/<dataset>``.
+        """
         fix = 'Set it with --cfg-options data_root=DIR'
         if cls.TOY_NAME:
             fix += (
                 ', or make toy data: '
-                f'python tools/misc/make_toy_data.py {cls.TOY_NAME} --out {where}'
+                f'python tools/misc/make_toy_data.py {cls.TOY_NAME} '
+                f'--out {out or f"data/toy/{cls.TOY_NAME}"}'
             )
         return DataNotFoundError(what, where=where, fix=fix)

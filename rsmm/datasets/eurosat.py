@@ -17,7 +17,7 @@ from rsmm.datasets.splits import (
     spatial_split,
     stratified_split,
 )
-from rsmm.datasets.transforms.loading import read_raster
+from rsmm.datasets.transforms.loading import check_darkest, read_raster
 from rsmm.errors import ConfigError, DataError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices, band_order, resolve_bands
@@ -147,7 +147,9 @@ class EuroSAT(RSDataset):
             if folder.is_dir():
                 check_class_folders(folder)
         raise self.not_found(
-            f'no class folders (AnnualCrop, ...) under {", ".join(FOLDERS[self.suffix])}', root
+            f'no class folders (AnnualCrop, ...) with {self.suffix} files here or under '
+            f'{", ".join(FOLDERS[self.suffix][:-1])}',
+            root,
         )
 
     def _packed_chips(self) -> dict[str, dict]:
@@ -208,6 +210,8 @@ class EuroSAT(RSDataset):
         info['file_bands'] = self.file_bands
         info['file_shape'] = self.SHAPE
         info['bands'] = self.bands
+        if self.suffix == '.tif':
+            info['darkest'] = 'B10'  # the files do not name their bands
         if self.packed:
             info['pack'] = self.packed
         return info
@@ -257,7 +261,8 @@ def check_order(paths: Sequence[str], order: Sequence[str]) -> None:
     """Raise :class:`DataError` when the darkest band is not the one declared as B10.
 
     EuroSAT's files do not name their bands, and Sentinel-2's own order (B8A after B08) is a common
-    mistake. The cirrus band B10 sees no ground: it is the darkest of every chip tried.
+    mistake. The cirrus band B10 sees no ground: it is the darkest of every chip tried. Loading
+    checks each file that it reads with B10; this finds the mistake for other bands, too.
 
     Args:
         paths: A few chips.
@@ -265,15 +270,7 @@ def check_order(paths: Sequence[str], order: Sequence[str]) -> None:
     """
     images = [read_raster(path, order)[0] for path in paths]
     means = np.mean([image.mean(axis=(0, 1)) for image in images], axis=0)
-    darkest = int(np.argmin(means))
-    if order[darkest] != 'B10':
-        raise DataError(
-            f'band {darkest + 1} is declared {order[darkest]} but is the darkest '
-            f'(mean {means[darkest]:.4g}), as only cirrus B10 (mean '
-            f'{means[order.index("B10")]:.4g} as declared) can be',
-            where=paths[0],
-            fix=f'Write the bands in the published order {", ".join(order)}',
-        )
+    check_darkest(means, order, 'B10', paths[0], factor=1.0)
 
 
 def check_name(stem: str, folder: str, path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from rsmm.apis import cli
 from rsmm.apis.cli import guarded, train_main
@@ -20,6 +21,18 @@ def test_error_is_one_line_and_status_one(capsys):
 
     assert guarded(command) == 1
     assert 'DataError: a.tif: truncated' in capsys.readouterr().err
+
+
+def test_error_of_a_loader_worker_is_one_line(capsys):
+    class Broken(torch.utils.data.Dataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            raise DataError('truncated', where='a.tif', fix='Copy it again')
+
+    assert guarded(lambda: list(torch.utils.data.DataLoader(Broken(), num_workers=1))) == 1
+    assert capsys.readouterr().err.splitlines()[0] == 'DataError: a.tif: truncated. Copy it again'
 
 
 def test_other_errors_keep_their_traceback():

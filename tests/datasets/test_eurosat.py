@@ -142,8 +142,10 @@ def test_root_without_images(tiny_eurosat):
     with pytest.raises(DataNotFoundError, match='hold no .jpg files'):
         EuroSAT(str(tiny_eurosat))
     shutil.rmtree(tiny_eurosat / '2750')
-    with pytest.raises(DataNotFoundError, match='no class folders'):
+    with pytest.raises(DataNotFoundError, match='no class folders') as error:
         EuroSAT(str(tiny_eurosat))
+    # Toy data cannot be written into a folder that holds something else.
+    assert '--out data/toy/eurosat' in str(error.value)
 
 
 def test_unknown_class_folder(tiny_eurosat):
@@ -172,6 +174,15 @@ def test_native_band_order_is_noticed_without_names(tiny_eurosat):
     with pytest.raises(DataError, match='band 11 is declared B11 but is the darkest') as error:
         EuroSAT(str(tiny_eurosat), bands='ms')
     assert '.tif' in str(error.value)
+
+
+def test_one_chip_in_native_order_is_noticed_when_loaded(tiny_eurosat):
+    order, native = band_order('eurosat'), band_order('sentinel2-l1c')
+    path = tiny_eurosat / 'tif' / 'River' / 'River_8.tif'
+    write_tif(path, s2_chip(0)[..., [order.index(band) for band in native]])
+    dataset = EuroSAT(str(tiny_eurosat), bands='ms', split='all', pipeline=LOAD)
+    with pytest.raises(DataError, match='River_8.tif: band 11 is declared B11 but is the darkest'):
+        [dataset[i] for i in range(len(dataset))]
 
 
 def test_bad_chip_is_named_when_loaded(tiny_eurosat):

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rsmm.datasets.transforms.photometric import band_means
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import (
@@ -45,6 +46,7 @@ class LoadRaster(BaseTransform):
     - file_bands (tuple[str], optional): order of the bands in the file, as the dataset declares it
     - bands (tuple[str], optional): bands that the dataset wants
     - file_shape (tuple[int, int], optional): (H, W) that every file must have
+    - darkest (str, optional): band that is the darkest of every file, to tell a wrong order
     - window (tuple[int, int, int, int], optional): row, column, height and width in pixels; only
       this part is read, cut at the lower and right border
     - pack, pack_row (optional): packed folder and row to read instead of ``img_path``
@@ -103,6 +105,8 @@ class LoadRaster(BaseTransform):
             found['nodata'] = self.nodata
         if 'pack' not in results or self.fill is not None:
             image = check_values(image, found['nodata'], self.fill, path)
+        if 'pack' not in results and results.get('darkest') in found['bands']:
+            check_darkest(band_means(image), found['bands'], results['darkest'], path)
         results.update(found)
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
@@ -364,6 +368,30 @@ def check_values(
     if fill is not None:
         image = np.where(image == nodata, np.asarray(fill, image.dtype), image)
     return image
+
+
+def check_darkest(
+    means: np.ndarray, bands: Sequence[str], darkest: str, path: str | Path, factor: float = 4.0
+) -> None:
+    """Raise :class:`DataError` when a band that must be the darkest is plainly not.
+
+    Args:
+        means: Mean of each band (C,).
+        bands: Names of the bands.
+        darkest: The band that sees next to nothing, such as the cirrus band B10 of Sentinel-2.
+        path: File to name in the error.
+        factor: It is refused when it is so many times as bright as the darkest, and brighter than
+            an eighth of the median of all bands. Over dark water bands come close to each other;
+            with 4, no real EuroSAT chip at hand is refused, and each one in Sentinel-2's own order.
+    """
+    low, declared = int(np.argmin(means)), means[bands.index(darkest)]
+    if declared > factor * means[low] and declared > np.median(means) / 8:
+        raise DataError(
+            f'band {low + 1} is declared {bands[low]} but is the darkest (mean {means[low]:.4g}), '
+            f'as only {darkest} (mean {declared:.4g} as declared) can be',
+            where=path,
+            fix=f'Write the bands in the declared order {", ".join(bands)}',
+        )
 
 
 def _without_data(what: str, path: str | Path) -> DataError:
