@@ -16,6 +16,7 @@ from rsmm.apis.urban import SHORT, UrbanChain, make_scale
 from rsmm.apis.urban_report import city_table, crime_table, detection_table, markdown_table
 from rsmm.errors import ConfigError
 from rsmm.evaluation.functional import binary_report
+from tests.docs.blocks import blocks_of
 
 TINY = make_scale(
     SHORT,
@@ -140,6 +141,13 @@ def test_settings() -> None:
     assert make_scale(SHORT, {'swav_epochs': 7}).swav_epochs == 7
     with pytest.raises(ConfigError, match="Did you mean 'swav_epochs'"):
         make_scale(SHORT, {'swav_epoch': 7})
+
+
+def test_functions_on_the_page(repo_root) -> None:
+    blocks = [b for b in blocks_of(repo_root / 'docs/urban.md') if b.language == 'python']
+    assert blocks
+    for block in blocks:
+        exec(compile(block.text, f'{block.page}:{block.line}', 'exec'), {})
 
 
 def test_tables() -> None:

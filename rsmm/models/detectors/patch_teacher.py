@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from rsmm.engine.pretrained import Pretrained
@@ -27,7 +29,7 @@ class PatchTeacher(nn.Module):
         neck: Config of the projector of the pretraining, e.g. ``mmpretrain.SwAVNeck``; its output
             is normalised to unit length.
         checkpoint: Pretraining checkpoint with ``backbone.`` and, for ``'head'``, ``neck.`` keys.
-            Every weight must be found in it. None keeps random weights, for tests.
+            Every weight must be found in it. None keeps random weights, with a warning.
         mean: Per band, in stored units.
         std: Per band, in stored units.
         batch_size: Patches embedded at a time.
@@ -58,7 +60,14 @@ class PatchTeacher(nn.Module):
         self.batch_size = batch_size
         self.backbone = MODELS.build(backbone)
         self.neck = None if neck is None else MODELS.build(neck)
-        if checkpoint is not None:
+        if checkpoint is None:
+            print_log(
+                'The teacher has random weights, so its embeddings mean little: set '
+                'teacher_checkpoint=FILE',
+                logger='current',
+                level=logging.WARNING,
+            )
+        else:
             Pretrained(checkpoint, prefix='backbone.')(self.backbone)
             if self.neck is not None:
                 Pretrained(checkpoint, prefix='neck.')(self.neck)
