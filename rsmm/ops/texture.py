@@ -14,6 +14,7 @@ classification with local binary patterns, TPAMI 2002.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import threading
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _BLOCK = {'cpu': 1 << 16, 'cuda': 1 << 24}
 # Relative error bound of the 32-bit pass: 6 roundings of 2**-24, doubled and rounded up.
 _SCREEN = 1e-6
 _EXACT_IN_FLOAT32 = 1 << 24
+# Patterns of up to so many bits are looked up in a table.
+_TABLE_POINTS = 16
 # Beyond this share of undecided comparisons the exact pass over the block is the faster one.
 _SPARSE = 0.05
 
@@ -146,7 +149,8 @@ def _codes(images: Tensor, points: int, radius: float, method: str) -> Tensor:
         else:
             bits = _exact_bits(padded, rows, columns, pad)
         # (P, H, N * W) back to (N, H, W)
-        coded = _encode(bits, method).view(height, len(part), width)
+        encode = _look_up if on_cpu and points <= _TABLE_POINTS else _encode
+        coded = encode(bits, method).view(height, len(part), width)
         codes[start : start + block] = coded.transpose(0, 1)
     return codes
 
@@ -178,19 +182,25 @@ def _exact_bits(
     height, width = len(rows[0].weight), len(columns[0].weight)
     centre = _centre(padded, pad, height, width)
     bits = torch.empty((len(rows), *centre.shape), dtype=torch.bool, device=padded.device)
-    between: dict[tuple, Tensor] = {}
-    for row, column, bit in zip(rows, columns, bits, strict=True):
-        key = (column.start, float(column.weight[0]))
-        if key not in between:
-            between[key] = _between_columns(padded, column, pad, width)
-        lines, top = between[key], pad + row.start
-        if row.on_grid:
-            torch.ge(lines[top : top + height], centre, out=bit)
-            continue
-        weight = row.weight.to(padded.device)[:, None]
-        value = lines[top : top + height] * (1 - weight)
-        value += lines[top + 1 : top + 1 + height] * weight
-        torch.ge(value, centre, out=bit)
+    value, part = torch.empty_like(centre), torch.empty_like(centre)
+
+    def offset(p: int) -> tuple[int, float]:
+        return columns[p].start, float(columns[p].weight[0])
+
+    # Neighbours of one column offset in turn: only one set of interpolated lines is held.
+    for _, same in itertools.groupby(sorted(range(len(rows)), key=offset), offset):
+        for n, p in enumerate(same):
+            if n == 0:
+                lines = _between_columns(padded, columns[p], pad, width)
+            row, top = rows[p], pad + rows[p].start
+            if row.on_grid:
+                torch.ge(lines[top : top + height], centre, out=bits[p])
+                continue
+            weight = row.weight.to(padded.device)[:, None]
+            torch.mul(lines[top : top + height], 1 - weight, out=value)
+            torch.mul(lines[top + 1 : top + 1 + height], weight, out=part)
+            value += part
+            torch.ge(value, centre, out=bits[p])
     return bits.view(torch.uint8)
 
 
@@ -224,27 +234,23 @@ class _Screen:
         self.centre, self.low, self.high, self.value = torch.empty(4, height, pixels)
         self.strict = torch.empty(len(rows), height, pixels, dtype=torch.bool)
         self.undecided = np.zeros((len(rows), height, pixels), dtype=bool)
-        # One entry per distinct column offset: inputs, factor, interpolated lines, their slopes.
-        self.along_rows: dict[tuple[int, float], tuple] = {}
-        # One entry per neighbour: its line, slope and factor, where its comparisons go.
-        self.neighbours = []
+        # Lines interpolated along rows and their slopes, overwritten by one column offset after
+        # the other: so little memory stays in the cache.
+        self.lines, self.slopes = torch.empty(frame, count, width), torch.empty(frame - 1, pixels)
+        flat = self.lines.view(frame, -1)
+        self.upper, self.lower = flat[:-1], flat[1:]
+        # Per distinct column offset: inputs, factor, and per neighbour on it whether it is a pixel,
+        # its line, slope and factor, and where its comparisons go.
+        self.offsets: dict[tuple[int, float], tuple] = {}
         outputs = zip(self.strict.numpy(), self.undecided, strict=True)
         for row, column, output in zip(rows, columns, outputs, strict=True):
             key = column.start, float(column.weight[0])
-            if key not in self.along_rows:
+            if key not in self.offsets:
                 at = slice(pad + column.start, pad + column.start + width)
-                self.along_rows[key] = (
-                    self.padded[:, :, at],
-                    self.slope_x[:, :, at],
-                    key[1],
-                    torch.empty(frame, count, width),
-                    torch.empty(frame - 1, pixels),
-                )
-            *_, lines, slope = self.along_rows[key]
+                self.offsets[key] = self.padded[:, :, at], self.slope_x[:, :, at], key[1], []
             at = slice(pad + row.start, pad + row.start + height)
-            line, factor = lines.view(frame, -1)[at], float(row.weight[0])
-            on_grid = row.on_grid and column.on_grid
-            self.neighbours.append((on_grid, line, slope[at], factor, *output))
+            on_grid, factor = row.on_grid and column.on_grid, float(row.weight[0])
+            self.offsets[key][-1].append((on_grid, flat[at], self.slopes[at], factor, *output))
 
     def bits(self, padded: Tensor) -> Tensor:
         """Comparisons ``(P, H, N * W)`` as uint8 of a float64 block from :func:`_padded`."""
@@ -268,19 +274,18 @@ class _Screen:
         torch.sub(self.centre, margin, out=self.low)
         torch.add(self.centre, margin, out=self.high)
         torch.sub(self.padded[:, :, 1:], self.padded[:, :, :-1], out=self.slope_x)
-        for left, slope_x, factor, lines, slope in self.along_rows.values():
-            torch.add(left, slope_x, alpha=factor, out=lines)
-            flat = lines.view(len(lines), -1)
-            torch.sub(flat[1:], flat[:-1], out=slope)
         value, low, high = self.value.numpy(), self.low.numpy(), self.high.numpy()
-        for on_grid, line, slope, factor, bit, undecided in self.neighbours:
-            if on_grid:
-                np.greater_equal(line.numpy(), self.centre.numpy(), out=bit)
-                continue
-            torch.add(line, slope, alpha=factor, out=self.value)
-            np.greater_equal(value, high, out=bit)
-            np.greater_equal(value, low, out=undecided)
-            np.not_equal(undecided, bit, out=undecided)
+        for left, slope_x, factor, neighbours in self.offsets.values():
+            torch.add(left, slope_x, alpha=factor, out=self.lines)
+            torch.sub(self.lower, self.upper, out=self.slopes)
+            for on_grid, line, slope, weight, bit, undecided in neighbours:
+                if on_grid:
+                    np.greater_equal(line.numpy(), self.centre.numpy(), out=bit)
+                    continue
+                torch.add(line, slope, alpha=weight, out=self.value)
+                np.greater_equal(value, high, out=bit)
+                np.greater_equal(value, low, out=undecided)
+                np.not_equal(undecided, bit, out=undecided)
 
 
 def _make_screen(
@@ -329,6 +334,26 @@ def _encode(bits: Tensor, method: str) -> Tensor:
         # A maximum of bytes is many times faster than a masked fill.
         return torch.maximum(ones, broken * (points + 1)).int()
     return torch.where(broken == 0, _uniform_rank(bits, ones), points * (points - 1) + 2)
+
+
+@functools.lru_cache(maxsize=8)
+def _table(points: int, method: str) -> np.ndarray:
+    """Code of every pattern of up to 16 bits, int32."""
+    patterns = torch.arange(1 << points)
+    bits = torch.stack([(patterns >> p) & 1 for p in range(points)])
+    return _encode(bits.to(torch.uint8), method).numpy()
+
+
+def _look_up(bits: Tensor, method: str) -> Tensor:
+    """:func:`_encode` on the CPU: pack the bits in bytes and read the code in a table."""
+    packed = torch.zeros(*bits.shape[1:], 2, dtype=torch.uint8)
+    for byte in range(0, len(bits), 8):
+        total = bits[byte].clone()
+        for p, bit in enumerate(bits[byte + 1 : byte + 8], start=1):
+            total.add_(bit, alpha=1 << p)
+        packed[..., byte // 8] = total
+    patterns = packed.numpy().view('<u2')[..., 0]
+    return torch.from_numpy(_table(len(bits), method).take(patterns))
 
 
 def _count(bits: Tensor) -> Tensor:
