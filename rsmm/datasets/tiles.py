@@ -17,7 +17,8 @@ from rsmm.registry import DATASETS
 class UnlabeledTiles(RSDataset):
     """All images below a folder, without labels.
 
-    Names of the form ``{zoom}_{x}_{y}.tif`` give the tile's place on the map.
+    Names of the form ``{zoom}_{x}_{y}.tif`` or ``{zoom}/{x}/{y}.png`` give the tile's place on the
+    map.
 
     Args:
         data_root: Folder; sub-folders are searched.
@@ -47,7 +48,9 @@ class UnlabeledTiles(RSDataset):
         entries = []
         for number, path in enumerate(paths[: self.limit]):
             entry = {'img_path': str(path), 'img_id': number}
-            tile = parse_tile_name(path.stem)
+            tile = parse_tile_name(path.stem) or parse_tile_name(
+                '/'.join(path.relative_to(root).with_suffix('').parts[-3:])
+            )
             entries.append(entry if tile is None else {**entry, 'tile': tuple(tile)})
         return entries
 

@@ -13,6 +13,7 @@ from rsmm.datasets.boxes import clip_box
 from rsmm.datasets.coco import CocoBoxes
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
+from rsmm.datasets.tiles import UnlabeledTiles
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 
 
@@ -264,3 +265,13 @@ def test_real_dota(real_data: Path) -> None:
         for path in (real_data / 'dota_samples' / 'labelTxt').glob('*.txt')
     )
     assert sum(dataset.count_objects().values()) == lines
+
+
+def test_places_of_unlabelled_tiles(tmp_path: Path) -> None:
+    for name in ('19_5_7.png', 'town/19/5/8.png', 'plain.png', '._19_5_9.png'):
+        write_image(tmp_path / name)
+    dataset = UnlabeledTiles(str(tmp_path))
+    places = {}
+    for info in map(dataset.get_data_info, range(len(dataset))):
+        places[Path(info['img_path']).relative_to(tmp_path).as_posix()] = info.get('tile')
+    assert places == {'19_5_7.png': (5, 7, 19), 'town/19/5/8.png': (5, 8, 19), 'plain.png': None}
