@@ -52,6 +52,10 @@ class FootprintSet:
             runs = runs[runs[:, 0] >= 0]
         return self._from_columns([column[index] for column in self._columns()], runs)
 
+    def mended(self) -> FootprintSet:
+        """Return the set with invalid polygons replaced by their repaired shapes."""
+        return self if self.valid.all() else FootprintSet(self.shape)
+
     def extend(self, other: FootprintSet) -> FootprintSet:
         """Return this set followed by another."""
         runs = None
@@ -93,7 +97,9 @@ def overlapping_pairs(
         i, j, intersection = common_pixels(first.runs, len(first), second.runs, len(second))
     else:
         i, j, intersection = _cut(first, second, min_iou)
-    return i, j, intersection / (first.area[i] + second.area[j] - intersection)
+    union = first.area[i] + second.area[j] - intersection
+    # The shoelace area of a self-crossing ring can leave a union of exactly nothing.
+    return i, j, np.divide(intersection, union, out=np.ones(len(i)), where=union != 0)
 
 
 def _cut(first: FootprintSet, second: FootprintSet, min_iou: float):

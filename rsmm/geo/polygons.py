@@ -195,7 +195,7 @@ def mask_to_polygons(
     outline runs along pixel edges, holes are kept, small components are dropped by their net area.
 
     Args:
-        logits: (H, W) numbers; NaN is background.
+        logits: (H, W) numbers; NaN and masked pixels are background.
         threshold: Values above it are foreground. 0 on logits means probability 0.5.
         min_area: Smallest area kept, in square pixels (>=).
         connectivity: 4 separates components that meet only at a corner; with 8 such a component
@@ -208,7 +208,8 @@ def mask_to_polygons(
     Raises:
         DataError: The array is not two-dimensional.
     """
-    labels, _ = label_components(np.asarray(logits) > threshold, connectivity)
+    foreground = np.ma.filled(np.ma.asanyarray(logits) > threshold, False)
+    labels, _ = label_components(foreground, connectivity)
     return list(regions_to_polygons(labels, min_area=min_area, simplify=simplify).values())
 
 
@@ -228,8 +229,7 @@ def regions_to_polygons(
     Raises:
         DataError: The labels are not integers from 0.
     """
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:
-        raise DataError(f'expected labels that are integers from 0, found {labels.dtype}')
+    check_labels(labels)
     small = np.bincount(labels.ravel()) < min_area
     if small.any():
         labels = np.where(small[labels], 0, labels)
@@ -244,11 +244,18 @@ def regions_to_polygons(
     return result
 
 
+def check_labels(labels: np.ndarray) -> None:
+    """Refuse a raster that holds no labels: floats or numbers below 0."""
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:
+        raise DataError(f'expected labels that are integers from 0, found {labels.dtype}')
+
+
 def polygonal(geometries: Sequence[shapely.Geometry], where: str | None = None) -> np.ndarray:
     """Return flat polygons: z is dropped, None and every empty geometry become an empty polygon.
 
     Raises:
-        DataError: A non-empty geometry of another type (point, line, collection).
+        DataError: A non-empty geometry of another type (point, line, collection), or a coordinate
+            that is no finite number.
     """
     array = np.empty(len(geometries), object)
     array[:] = geometries
@@ -262,6 +269,10 @@ def polygonal(geometries: Sequence[shapely.Geometry], where: str | None = None) 
             where=where,
             fix='Keep only the areas of the geometry',
         )
+    points, owner = shapely.get_coordinates(array, return_index=True)
+    infinite = owner[~np.isfinite(points).all(axis=1)]
+    if len(infinite):
+        raise DataError(f'geometry {infinite[0]} has a coordinate that is no number', where=where)
     return shapely.force_2d(array) if shapely.has_z(array).any() else array
 
 

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.overlap import FootprintSet, overlapping_pairs
-from rsmm.geo.polygons import label_components
+from rsmm.geo.polygons import check_labels, label_components
 
 #: Identity of a footprint that look-ahead refused: not a building.
 UNCONFIRMED = -1
@@ -38,7 +38,8 @@ def track_footprints(
 
     Args:
         frames: Polygons of each month, months in order. A month may be empty.
-        min_iou: Smallest IoU with the building's shape that keeps the identity (>=).
+        min_iou: Smallest IoU with the building's shape that keeps the identity (>=); with 0 any
+            overlap does.
         reverse_order: Walk from the last month to the first.
         master: Shape a building is compared with: the one seen first, the latest one, or the one
             of median area among those seen.
@@ -58,8 +59,7 @@ def track_footprints(
     """
     if master not in MASTERS:
         raise ConfigError(f'master={master!r}: expected one of {", ".join(MASTERS)}')
-    if not 0 <= min_iou <= 1:
-        raise ConfigError(f'min_iou={min_iou}: expected a number from 0 to 1')
+    _check_min_iou(min_iou)
     months = list(range(len(frames)))[:: -1 if reverse_order else 1]
     sets = [FootprintSet(frame, where=f'month {t}') for t, frame in enumerate(frames)]
     buildings = _Buildings(master)
@@ -75,6 +75,11 @@ def track_footprints(
         buildings.see(footprints, ids)
         result[month] = list(zip(ids.tolist(), scores.tolist(), strict=True))
     return result
+
+
+def _check_min_iou(min_iou: float) -> None:
+    if not 0 <= min_iou <= 1:
+        raise ConfigError(f'min_iou={min_iou}: expected a number from 0 to 1')
 
 
 class _Buildings:
@@ -115,10 +120,10 @@ def _assign(
     footprints: FootprintSet, buildings: FootprintSet, min_iou: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Greedy matching of a month against the buildings; -1 where none is left over."""
-    shape, building, iou = overlapping_pairs(footprints, buildings, min_iou)
-    # An invalid shape among the buildings scores 0: it is never met again.
-    iou = np.where(buildings.valid[building], iou, 0.0) if len(building) else iou
-    return _assign_pairs(shape, building, iou, footprints.area, min_iou)
+    shape, building, iou = overlapping_pairs(footprints.mended(), buildings, min_iou)
+    # An invalid shape among the buildings is never met again.
+    good = buildings.valid[building]
+    return _assign_pairs(shape[good], building[good], iou[good], footprints.area, min_iou)
 
 
 def _assign_pairs(shape, building, iou, area, min_iou) -> tuple[np.ndarray, np.ndarray]:
@@ -157,8 +162,9 @@ def _met_again(
 ) -> np.ndarray:
     """Which footprints overlap one of a following month's well enough."""
     found = np.zeros(len(footprints), bool)
+    footprints = footprints.mended()
     for later in following:
-        shape, _, iou = overlapping_pairs(footprints, later, min_iou)
+        shape, _, iou = overlapping_pairs(footprints, later.mended(), min_iou)
         found[shape[iou >= min_iou]] = True
     return found
 
@@ -169,31 +175,53 @@ def track_masks(
     reverse_order: bool = False,
     min_area: float = 3.5,
 ) -> list[list[tuple[int, float]]]:
-    """Track the connected components of masks by their pixels, without any geometry.
-
-    Exact: for outlines along pixel edges the overlap is a number of pixels, so the result equals
-    ``track_footprints([mask_to_polygons(mask, ...) for mask in masks])``, only faster.
+    """Track the 4-connected components of masks by their pixels, see :func:`track_labels`.
 
     Args:
         masks: (H, W) numbers per month, foreground where positive (logits, or 0/255).
-        min_iou: Smallest IoU that keeps the identity (>=).
-        reverse_order: Walk from the last month to the first.
-        min_area: Smallest component kept, in pixels.
+        min_iou, reverse_order, min_area: As there.
 
     Returns:
-        Per month ``(id, iou)`` for its components in raster order of their first pixel.
+        Per month ``(id, iou)`` for its components in raster order of their first pixel, as
+        ``track_footprints([mask_to_polygons(mask, ...) for mask in masks])`` gives.
+    """
+    labels = [label_components(np.asarray(mask) > 0)[0] for mask in masks]
+    return track_labels(labels, min_iou, reverse_order, min_area)
+
+
+def track_labels(
+    labels: Sequence[np.ndarray],
+    min_iou: float = 0.2,
+    reverse_order: bool = False,
+    min_area: float = 0.0,
+) -> list[list[tuple[int, float]]]:
+    """Track the instances of label rasters by their pixels, without any geometry.
+
+    Exact: for outlines along pixel edges the overlap is a number of pixels, so the result equals
+    ``track_footprints`` of the polygons of :func:`rsmm.geo.regions_to_polygons`, only faster.
+
+    Args:
+        labels: (H, W) integers per month, 0 is background.
+        min_iou: Smallest IoU that keeps the identity (>=).
+        reverse_order: Walk from the last month to the first.
+        min_area: Smallest instance kept, in pixels (>=).
+
+    Returns:
+        Per month ``(id, iou)`` for its instances in ascending order of their labels.
 
     Raises:
-        DataError: Months of different size.
+        ConfigError: A threshold outside [0, 1].
+        DataError: Months of different size, or labels that are not integers from 0.
     """
-    if len({np.shape(mask) for mask in masks}) > 1:
-        sizes = ', '.join(sorted({str(np.shape(mask)) for mask in masks}))
+    _check_min_iou(min_iou)
+    if len({np.shape(raster) for raster in labels}) > 1:
+        sizes = ', '.join(sorted({str(np.shape(raster)) for raster in labels}))
         raise DataError(f'expected months of one size, found {sizes}')
-    months = list(range(len(masks)))[:: -1 if reverse_order else 1]
-    result: list[list[tuple[int, float]]] = [[] for _ in masks]
+    months = list(range(len(labels)))[:: -1 if reverse_order else 1]
+    result: list[list[tuple[int, float]]] = [[] for _ in labels]
     buildings: sparse.csr_matrix | None = None
     for month in months:
-        pixels = _instance_pixels(masks[month], min_area)
+        pixels = _instance_pixels(np.asarray(labels[month]), min_area)
         area = _row_sums(pixels)
         if buildings is None:
             buildings = pixels[:0]
@@ -209,14 +237,16 @@ def track_masks(
     return result
 
 
-def _instance_pixels(mask: np.ndarray, min_area: float) -> sparse.csr_matrix:
-    """Membership matrix (components, pixels) of a mask's 4-connected components."""
-    labels, count = label_components(np.asarray(mask) > 0)
+def _instance_pixels(labels: np.ndarray, min_area: float) -> sparse.csr_matrix:
+    """Membership matrix (instances, pixels) of a label raster."""
+    check_labels(labels)
     flat = labels.ravel()
+    sizes = np.bincount(flat)
+    sizes[:1] = 0
+    big = np.flatnonzero(sizes >= max(min_area, 1))
     occupied = np.flatnonzero(flat)
-    big = np.flatnonzero(np.bincount(flat, minlength=count + 1)[1:] >= min_area)
     matrix = sparse.csr_matrix(
-        (np.ones(len(occupied)), (flat[occupied] - 1, occupied)), shape=(count, flat.size)
+        (np.ones(len(occupied)), (flat[occupied], occupied)), shape=(len(sizes), flat.size)
     )
     return matrix[big]
 

@@ -8,7 +8,7 @@ import pytest
 import shapely
 from scipy.optimize import linear_sum_assignment
 
-from rsmm.errors import DataError
+from rsmm.errors import ConfigError, DataError
 from rsmm.evaluation.functional import format_scot, match_footprints, mota, scot
 from rsmm.geo import (
     FootprintSet,
@@ -193,6 +193,32 @@ def test_self_crossing_polygons_are_reported():
     truth = {AOI: {'2018_01': [(1, shapely.box(0, 0, 4, 4))]}}
     with pytest.warns(UserWarning, match='1 self-crossing'):
         assert scot(truth, {AOI: {'2018_01': [(1, bowtie)]}})['invalid'] == 1
+
+
+@pytest.mark.filterwarnings('ignore:SCOT')
+def test_a_union_of_nothing_divides_nothing():
+    # The bow tie has no shoelace area, and its repaired shape covers the truth exactly.
+    bowtie = shapely.Polygon([(0, 0), (10, 10), (0, 10), (10, 0)])
+    lobe = shapely.get_parts(bowtie.buffer(0))[0]
+    with np.errstate(all='raise'):
+        result = scot({AOI: {'2018_01': [(1, lobe)]}}, {AOI: {'2018_01': [(1, bowtie)]}})
+    assert result['per_aoi'][AOI]['track_tp'] == 1
+
+
+@pytest.mark.parametrize(
+    'settings', [{'min_iou': 25}, {'min_iou': float('nan')}, {'beta': -1}, {'min_area': -4}]
+)
+def test_impossible_settings_are_refused(settings):
+    truth, proposals = random_cube(0)
+    with pytest.raises(ConfigError, match='Expected min_iou from 0 to 1'):
+        scot(truth, proposals, **settings)
+
+
+def test_numbers_are_plain_whatever_the_ids_are():
+    truth, proposals = random_cube(0)
+    renamed = {AOI: {m: [(np.int64(n), g) for n, g in f] for m, f in proposals[AOI].items()}}
+    found = numbers(scot(truth, renamed))
+    assert {type(value) for value in found.values()} == {int, float}
 
 
 def test_table_lists_all_numbers():

@@ -74,6 +74,8 @@ def test_threshold_is_strict_and_nan_is_background():
     assert mask_to_polygons(logits) == []
     logits[1:3, 1:3] = np.inf
     assert [polygon.area for polygon in mask_to_polygons(logits)] == [4]
+    masked = np.ma.masked_less(np.arange(16.0).reshape(4, 4), 8)
+    assert [polygon.area for polygon in mask_to_polygons(masked)] == [8]
 
 
 def test_min_area_uses_the_net_area():
@@ -127,6 +129,9 @@ def test_polygonal_flattens_and_refuses_lines():
     assert [shape.is_empty for shape in shapes] == [False, True, True]
     with pytest.raises(DataError, match=r'truth: geometry 0 is a LineString'):
         polygonal([shapely.LineString([(0, 0), (1, 1)])], where='truth')
+    nowhere = shapely.from_wkt('POLYGON ((0 0, Inf 1, 1 1, 0 0))')
+    with pytest.raises(DataError, match=r'geometry 1 has a coordinate that is no number'):
+        polygonal([shapely.box(0, 0, 1, 1), nowhere])
 
 
 @pytest.mark.realdata

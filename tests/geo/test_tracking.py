@@ -7,7 +7,13 @@ import pytest
 import shapely
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo import mask_to_polygons, track_footprints, track_masks
+from rsmm.geo import (
+    mask_to_polygons,
+    regions_to_polygons,
+    track_footprints,
+    track_labels,
+    track_masks,
+)
 from rsmm.geo.tracking import UNCONFIRMED
 
 NAMES = (
@@ -51,6 +57,16 @@ def test_masks_and_polygons_give_the_same(seed, reverse):
     stack = smooth + 0.6 * rng.normal(size=smooth.shape)
     polygons = [mask_to_polygons(frame) for frame in stack]
     assert track_masks(stack, 0.2, reverse) == track_footprints(polygons, 0.2, reverse)
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+def test_touching_instances_of_label_rasters_stay_apart(reverse):
+    rng = np.random.default_rng(3)
+    labels = [np.kron(rng.integers(0, 60, (8, 8)), np.ones((3, 3), int)) for _ in range(5)]
+    polygons = [list(regions_to_polygons(raster, 10).values()) for raster in labels]
+    expected = track_footprints(polygons, 0.2, reverse)
+    assert track_labels(labels, 0.2, reverse, min_area=10) == expected
+    assert any(iou for month in expected for _, iou in month)
 
 
 def test_moving_the_stack_changes_no_identity():
@@ -122,8 +138,9 @@ def test_invalid_shape_founds_a_building_but_is_never_met_again():
     bowtie = shapely.Polygon([(0, 0), (4, 4), (4, 0), (0, 4)])
     result = track_footprints([[bowtie], [square(0)]], 0.01)
     assert result == [[(0, 0.0)], [(1, 0.0)]]
-    # As a proposal it is repaired: two triangles of the square.
-    assert track_footprints([[square(0)], [bowtie]])[1][0][0] == 0
+    # As a proposal it is repaired to a triangle of 4 by the zero buffer, and that area counts, not
+    # the 0 that its crossing ring encloses.
+    assert track_footprints([[square(0)], [bowtie]])[1] == [(0, 0.25)]
 
 
 def test_bad_arguments():
@@ -135,3 +152,7 @@ def test_bad_arguments():
         track_footprints([[], [shapely.GeometryCollection([square(0), shapely.Point(1, 1)])]])
     with pytest.raises(DataError, match='one size'):
         track_masks([np.zeros((4, 4)), np.zeros((4, 5))])
+    with pytest.raises(DataError, match='integers from 0'):
+        track_labels([np.zeros((4, 4))])
+    with pytest.raises(ConfigError, match='from 0 to 1'):
+        track_masks([np.zeros((4, 4))], min_iou=20)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 
-from rsmm.errors import DataError
+from rsmm.errors import ConfigError, DataError
 from rsmm.evaluation.functional.footprints import f1_score, match_footprints
 from rsmm.geo.overlap import FootprintSet
 
@@ -50,6 +50,7 @@ def scot(
 
     Raises:
         DataError: An id occurs twice in a month, or a geometry is not a polygon.
+        ConfigError: ``min_iou`` outside [0, 1], or a negative ``min_area`` or ``beta``.
 
     Warns:
         UserWarning: No truth at all (the score is then 0), proposals for unknown AOIs or months,
@@ -57,6 +58,11 @@ def scot(
             self-crossing polygons. Of those the shoelace area and the repaired overlap count, as
             in the reference scorer.
     """
+    if not (0 <= min_iou <= 1 and min_area >= 0 and beta >= 0):
+        raise ConfigError(
+            f'min_iou={min_iou}, min_area={min_area}, beta={beta}',
+            fix='Expected min_iou from 0 to 1, min_area and beta not negative',
+        )
     months = {aoi: _evaluated_months(aoi, cube, min_area) for aoi, cube in truth.items()}
     months = {aoi: frames for aoi, frames in months.items() if frames}
     tallies = {
@@ -184,9 +190,9 @@ def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_io
         matches = [(truth_ids[g], ids[p]) for g, p in pairs]
         switches = 0
         for g, p in matches:
-            switched = last_proposal.get(g, p) != p
+            switched = bool(last_proposal.get(g, p) != p)
             switches += switched
-            tally.mismatches += switched or last_truth.get(p, g) != g
+            tally.mismatches += switched or bool(last_truth.get(p, g) != g)
             last_proposal[g], last_truth[p] = p, g
         if index:
             tally.change += _change(matches, truth_ids, ids, seen_truth, seen_proposals)
