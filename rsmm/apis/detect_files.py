@@ -162,13 +162,12 @@ def detect_files(
     results, shapes = [], []
     for path in map(Path, images):
         read, shape, place = _opened(path, bands, whole=tile is None)
-        side = max(shape) if tile is None else tile
         found = detect_scene(
             read,
             shape,
             predict,
-            tile=side,
-            stride=max(1, side * 4 // 5) if stride is None else stride,
+            tile=max(shape) if tile is None else tile,
+            stride=stride,
             batch_size=batch_size,
             score_threshold=score_threshold,
             iou_threshold=iou_threshold,

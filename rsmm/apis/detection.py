@@ -102,7 +102,7 @@ def detect_scene(
     predict: Predictor,
     *,
     tile: int = 1024,
-    stride: int = 824,
+    stride: int | None = None,
     batch_size: int = 1,
     score_threshold: float = 0.3,
     iou_threshold: float = 0.5,
@@ -115,7 +115,8 @@ def detect_scene(
         shape: (H, W) of the scene.
         predict: See :data:`Predictor`.
         tile: Side of the tiles in pixels.
-        stride: Distance of tiles; the overlap should exceed the largest object.
+        stride: Distance of tiles, default four fifths of a tile; the overlap should exceed the
+            largest object.
         batch_size: Tiles per call.
         score_threshold: Least score kept.
         iou_threshold: See :func:`merge_detections`.
@@ -126,6 +127,7 @@ def detect_scene(
     if batch_size < 1:
         raise ConfigError(f'batch_size={batch_size} is less than 1')
     reader = read if callable(read) else (lambda window: read[window.slices])
+    stride = max(1, tile * 4 // 5) if stride is None else stride
     windows = tile_windows(shape, tile, stride, border='shift')
     parts: list[Detections] = []
     cut: list[np.ndarray] = []

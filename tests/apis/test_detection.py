@@ -100,7 +100,7 @@ def test_reads_windows_on_demand() -> None:
         shapes.append(window[2:])
         return image[window.slices]
 
-    found = detect_scene(read, (230, 300), find_blobs, tile=100, stride=60, score_threshold=0.5)
+    found = detect_scene(read, (230, 300), find_blobs, tile=100, score_threshold=0.5)
     assert len(found.boxes) == len(truth)
     assert set(shapes) == {(100, 100)}
 
