@@ -137,6 +137,10 @@ class MomentumContrast(BaseSelfSupervisor):
     ) -> None:
         if not 0 <= momentum <= 1:
             raise ConfigError(f'momentum must lie in [0, 1], found {momentum}', where='momentum')
+        if temperature <= 0 or queue_len < 1:
+            raise ConfigError(
+                f'temperature={temperature} and queue_len={queue_len} must be positive'
+            )
         # Built here and not by the base class, whose registry would not find rsmm's entries.
         super().__init__(
             backbone=_built(backbone),

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import saco_loss
+from rsmm.models.losses.functional.contrastive import GROUP_MODES
 from rsmm.models.selfsup.contrastive_core import (
     Embeddings,
     MomentumContrast,
@@ -118,6 +120,12 @@ class SACo(MomentumContrast):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        if group_loss not in GROUP_MODES or num_keys < 1:
+            raise ConfigError(
+                f'group_loss={group_loss!r}, num_keys={num_keys}',
+                where='SACo',
+                fix=f'group_loss is one of {", ".join(GROUP_MODES)}, num_keys at least 1',
+            )
         super().__init__(
             backbone=backbone,
             neck=neck or {'type': 'GroupMLP', 'out_channels': feat_dim},

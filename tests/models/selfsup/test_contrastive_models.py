@@ -179,6 +179,21 @@ def test_wrong_number_of_views(name: str) -> None:
         model.loss(views_for(name)[:1], samples(range(8)))
 
 
+@pytest.mark.parametrize(
+    ('name', 'settings', 'message'),
+    [
+        ('MoCo', dict(temperature=0), 'temperature=0'),
+        ('MoCo', dict(queue_len=0), 'queue_len=0'),
+        ('MoCo', dict(momentum=1.5), 'momentum'),
+        ('SACo', dict(group_loss='push'), "'push'.*pull, cosine, reference"),
+        ('SACo', dict(num_keys=0), 'num_keys=0'),
+    ],
+)
+def test_settings_are_checked_before_the_first_step(name, settings, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(name, **settings)
+
+
 def test_neck_that_does_not_fit() -> None:
     with pytest.raises(ConfigError, match=r'1 embedding\(s\) of size 5, expected 3 of size 5'):
         build('SeCo', neck=dict(type='MoCoMLP', in_channels=8, out_channels=5)).loss(
