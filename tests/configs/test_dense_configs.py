@@ -117,3 +117,11 @@ def test_small_data_config_tests_what_it_was_not_trained_on(toy: Path) -> None:
     names = {info['name'] for info in test.dataset.load_data_list()}
     assert names == {'nantes', 'brasilia'}  # the toy set holds three cities of the training list
     assert not names & set(config.train_dataloader.dataset.include)
+
+
+def test_the_cities_left_out_are_in_the_toy_copy() -> None:
+    """Otherwise the benchmark's column of OSCD fails on ToyEarth."""
+    from rsmm.datasets.oscd import CITIES
+
+    config = load_config(CONFIGS / 'oscd/seco_resnet18_100e_oscd-rgb.py')
+    assert set(config.val_dataloader.dataset.include) <= set(CITIES['train'][:6])

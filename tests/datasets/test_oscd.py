@@ -193,7 +193,7 @@ def test_pixels_without_data_are_ignored(tmp_path: Path) -> None:
     [
         ('nodata', r'_B04.tif: all values are nodata \(0\)'),
         ('crs', 'coordinate system differs'),
-        ('label', r'40x30 pixels, expected 80x60 as the label'),
+        ('label', r'cm.png: the label has 80x60 pixels, more than the image with 40x30'),
         ('value', 'found values 0, 9'),
         ('band', 'bands B04, B03, B02 are in none of'),
         ('bare', 'no cm/cm.png'),

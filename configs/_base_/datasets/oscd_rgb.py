@@ -1,7 +1,7 @@
 """OSCD in natural colour; each scene stretched by its own quantiles, so that any source will do."""
 
 data_root = 'data/oscd'
-val_cities = ('beihai', 'nantes')  # of the training cities
+val_cities = ('nantes', 'rennes')  # of the training cities; the toy copy has them too
 tile = 96
 stride = 48
 batch_size = 32

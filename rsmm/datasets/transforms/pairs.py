@@ -12,7 +12,7 @@ import numpy as np
 from affine import Affine
 from mmcv.transforms import BaseTransform, Compose
 
-from rsmm.datasets.transforms.labels import IGNORE, read_change_mask
+from rsmm.datasets.transforms.labels import IGNORE, check_label_size, read_change_mask
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.rasterize import grid_offset
@@ -111,7 +111,11 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
     label = None if label_path is None else read_change_mask(label_path, encoding, threshold)
     dates, founds = zip(*(read_date(date, bands) for date in files), strict=True)
     _check_places(founds, [image.shape[:2] for image in dates], resample)
-    shape = label.shape if label is not None and resample else dates[0].shape[:2]
+    shape = dates[0].shape[:2]
+    if label is not None:
+        if not resample or _misfit(shape, label.shape) > TOLERANCE:
+            check_label_size(label.shape, shape, label_path)
+        shape = label.shape
     grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
     aligned, valid = [], np.ones(shape, bool)
     step = None if scale is None else TRANSFORMS.build(json.loads(scale))
@@ -128,14 +132,6 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
             image = step({**found, 'img': image, 'nodata': nodata})['img']
         aligned.append(image)
     if label is not None:
-        if label.shape != shape:
-            larger = label.shape[0] > shape[0] or label.shape[1] > shape[1]
-            raise DataError(
-                f'the label has {label.shape[0]}x{label.shape[1]} pixels, '
-                f'{"more than" if larger else "unlike"} the image with {shape[0]}x{shape[1]}',
-                where=label_path,
-                fix='Use the label that belongs to these images',
-            )
         label = np.where(valid, label, IGNORE).astype(np.uint8)
     stack = np.stack(aligned, axis=2)
     for array in (stack, label):
@@ -235,12 +231,16 @@ def regrid(
     return moved.reshape(*shape, image.shape[2])
 
 
+def _misfit(shape: Sequence[int], expected: Sequence[int]) -> float:
+    """Return the largest relative difference of height and width."""
+    return max(abs(a / b - 1) for a, b in zip(shape[:2], expected, strict=True))
+
+
 def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray:
     """Bring a date to the grid of the scene, or refuse."""
     if image.shape[:2] == shape and (grid is None or transform is None or not resample):
         return image
-    off = max(abs(a / b - 1) for a, b in zip(image.shape[:2], shape, strict=True))
-    if not resample or off > TOLERANCE:
+    if not resample or _misfit(image.shape, shape) > TOLERANCE:
         raise DataError(
             f'has {image.shape[0]}x{image.shape[1]} pixels, expected {shape[0]}x{shape[1]} as the '
             f'{"label" if resample else "first date"}',
