@@ -23,3 +23,4 @@ autodoc_typehints = 'signature'
 autodoc_member_order = 'bysource'
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes of named tuples are listed once
