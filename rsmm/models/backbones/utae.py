@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import nn
 
+from rsmm.errors import ConfigError
 from rsmm.registry import MODELS
 
 
@@ -207,13 +208,25 @@ class UTAE(BaseModule):
         """Map series to one feature.
 
         Args:
-            images: (N, T, C, H, W); H and W are multiples of 2 per level.
+            images: (N, T, C, H, W); H and W are multiples of 2 per level, and two pixels or more at
+                the deepest, for the mirrored border.
             days: (N, T).
             valid: (N, T) bool.
 
         Returns:
             A tuple of one tensor (N, K, H, W).
+
+        Raises:
+            ConfigError: The images are too small.
         """
+        side = 2 ** (len(self.downs) + 1)
+        if min(images.shape[-2:]) < side:
+            raise ConfigError(
+                f'images of {images.shape[-2]}x{images.shape[-1]} pixels, '
+                f'but {len(self.downs) + 1} levels need {side} a side',
+                where="type='UTAE'",
+                fix=f'Set multiple={side} in the segmentor, or take fewer levels',
+            )
         # Padded dates are left out of the convolutions altogether.
         levels = [self.stem(images[valid])]
         for down in self.downs:

@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from rsmm.apis.config import load_config
+from rsmm.errors import ConfigError
 from rsmm.models.backbones.utae import UTAE, masked_group_norm, weigh_dates
 from rsmm.models.losses.class_map import multiclass_dice
 from rsmm.registry import MODELS
@@ -54,6 +56,24 @@ def test_order_of_dates_is_told_by_the_days_alone(utae: UTAE) -> None:
 def test_a_single_date(utae: UTAE) -> None:
     images, days, valid = series()
     assert torch.isfinite(utae(images[:, :1], days[:, :1], valid[:, :1])[0]).all()
+
+
+@pytest.mark.parametrize('size', [(1, 1), (8, 8), (13, 17)])
+def test_series_of_any_size(size: tuple[int, int], repo_root) -> None:
+    model = load_config(repo_root / 'configs/pastis/utae_100e_pastis.py').model
+    model = MODELS.build({**model, 'data_preprocessor': dict(type='SeriesPreprocessor')})
+    sample = data_sample(torch.zeros(1, *size, dtype=torch.long))
+    sample.set_metainfo({'days': (3, 9, 80)})
+    batch = {'inputs': [torch.randn(3, 10, *size)], 'data_samples': [sample]}
+    batch = model.data_preprocessor(batch)
+    assert torch.isfinite(model(**batch, mode='loss')['loss_ce'])
+    assert model(**batch, mode='predict')[0].pred_sem_seg.data.shape == (1, *size)
+
+
+def test_too_small_images_are_named(utae: UTAE) -> None:
+    images, days, valid = series()
+    with pytest.raises(ConfigError, match=r'4x16 pixels, but 3 levels need 8 .* multiple=8'):
+        utae(images[..., :4, :], days, valid)
 
 
 def test_attention_sums_to_one_over_real_dates(utae: UTAE) -> None:
