@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from rsmm.datasets.scene_shards import write_shards
+from rsmm.datasets.scenes import scene_date
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.utils import track
@@ -31,8 +32,9 @@ def file_day(name: str) -> str | None:
     ('20180101', '20171107')
     """
     for year, month, day in _DAY.findall(name.replace('T', ' ')):
-        if '1970' <= year <= '2100' and '01' <= month <= '12' and (day or '01') <= '31':
-            return f'{year}{month}{day or "01"}'
+        date = f'{year}{month}{day or "01"}'
+        if '1970' <= year <= '2100' and scene_date(date):
+            return date
     return None
 
 

@@ -53,6 +53,7 @@ def root(tmp_path) -> Path:
         ('scene-2020-02-29', '20200229'),
         ('tile_1474_3210_13', None),
         ('20201399', None),
+        ('mosaic_20190229', None),
     ],
 )
 def test_days_in_file_names(name: str, day: str | None) -> None:

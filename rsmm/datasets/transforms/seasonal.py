@@ -69,7 +69,7 @@ class QuantileStretch(BaseTransform):
 
     Raises:
         ConfigError: Unknown preset, or a low quantile that is not below the high one.
-        DataError: The image has a band without quantiles, or is not uint8 under ``'seco'``.
+        DataError: The image has a band without quantiles, or has more than 255 under ``'seco'``.
     """
 
     def __init__(self, quantiles: str | dict[str, Sequence[float]] = 'seco') -> None:
@@ -105,9 +105,10 @@ class QuantileStretch(BaseTransform):
 
     def stretch(self, image: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
         """:func:`quantile_stretch`, once the image is of the kind that the quantiles are of."""
-        if self.bytes_only and image.dtype != np.uint8:
+        if self.bytes_only and image.dtype != np.uint8 and image.max(initial=0) > 255:
             raise DataError(
-                f"the quantiles 'seco' are those of uint8 archives, found {image.dtype}",
+                f"the quantiles 'seco' are those of uint8 archives, found {image.dtype} up to "
+                f'{image.max()}',
                 where='QuantileStretch',
                 fix="Give the archive's own: quantiles=dict(B04=(low, high), ...)",
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 from rsmm.models.losses.functional import saco_loss
 from rsmm.models.losses.functional.contrastive import GROUP_MODES
 from rsmm.models.selfsup.contrastive_core import (
@@ -59,7 +59,18 @@ class BandGrouper(nn.Module):
         return len(self.groups) + len(self.texture_groups)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` in [0, 1] to ``(G, N, 3, H, W)``."""
+        """``(N, C, H, W)`` in [0, 1] to ``(G, N, 3, H, W)``.
+
+        Raises:
+            DataError: Another number of bands comes in than the names given.
+        """
+        if images.shape[1] != len(self.bands):
+            raise DataError(
+                f'expected {len(self.bands)} bands ({", ".join(self.bands)}), '
+                f'found {images.shape[1]}',
+                where='groups',
+                fix='Select them by name in the pipeline (SelectBands), or change bands',
+            )
         stacked = stack_groups(images, self.bands, self.groups)
         if not self.texture_groups:
             return stacked

@@ -55,7 +55,7 @@ def test_stretch_refuses_a_band_without_quantiles() -> None:
 
 def test_stretch_refuses_digital_numbers_under_the_quantiles_of_bytes() -> None:
     with pytest.raises(DataError, match='uint8 archives, found uint16'):
-        QuantileStretch('seco')({'img': [scene(3).astype(np.uint16)], 'bands': RGB})
+        QuantileStretch('seco')({'img': [scene(3).astype(np.uint16) * 20], 'bands': RGB})
     with pytest.raises(ConfigError, match='must rise'):
         QuantileStretch({'B04': (5, 5)})
 

@@ -371,6 +371,12 @@ def test_missing_band_is_named() -> None:
         BandGrouper(S2, 'readmi')
 
 
+def test_images_of_other_bands_are_refused() -> None:
+    """EuroSAT's 13 bands stand in another order: positions would mean other bands."""
+    with pytest.raises(DataError, match='expected 12 bands .* found 13'):
+        BandGrouper(S2, 'readme')(torch.zeros(2, 13, 8, 8))
+
+
 def test_texture_groups_on_the_model_and_in_the_loader_are_the_same() -> None:
     stored = torch.randint(0, 256, (2, 12, 16, 16), dtype=torch.uint8)
     images = stored.float() / 255
