@@ -186,18 +186,25 @@ def merge_detections(
     ).numpy()
     kept = kept[np.argsort(-scores[kept], kind='stable')]
     boxes, scores, labels, pieces = (column[kept] for column in (boxes, scores, labels, pieces))
-    whole = np.ones(len(boxes), bool)
-    for index in np.flatnonzero(pieces):
-        covered = _covered(boxes[index], boxes) > iou_threshold
-        whole[index] = not (covered & (labels == labels[index])).any()
-    return Detections(boxes[whole], scores[whole], labels[whole])
+    parts_of_others = _pieces_of_others(boxes, labels, np.flatnonzero(pieces), iou_threshold)
+    boxes, scores, labels = (np.delete(c, parts_of_others, axis=0) for c in (boxes, scores, labels))
+    return Detections(boxes, scores, labels)
 
 
-def _covered(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Share of a box (4,) that each larger one of others (N, 4) covers, 0 for smaller ones."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    own = _areas(box[None])[0]
-    return np.where(_areas(others) > own, (high - low).clip(min=0).prod(axis=1) / max(own, 1e-9), 0)
+def _pieces_of_others(
+    boxes: np.ndarray, labels: np.ndarray, pieces: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Positions among ``pieces`` that a larger box of their class covers by more than a share."""
+    import shapely
+
+    tree = shapely.STRtree(shapely.box(*boxes.T))
+    which, others = tree.query(shapely.box(*boxes[pieces].T))
+    own = pieces[which]
+    low = np.maximum(boxes[own, :2], boxes[others, :2])
+    high = np.minimum(boxes[own, 2:], boxes[others, 2:])
+    area, other_area = _areas(boxes[own]), _areas(boxes[others])
+    covered = (high - low).clip(min=0).prod(axis=1) > threshold * area
+    return np.unique(own[covered & (other_area > area) & (labels[own] == labels[others])])
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

@@ -111,7 +111,13 @@ def test_merging_is_per_class() -> None:
     merged = merge_detections([part])
     assert merged.scores.tolist() == pytest.approx([0.9, 0.7])
     assert merged.labels.tolist() == [0, 1]
-    assert len(merge_detections([]).boxes) == 0
+    nothing = merge_detections([])
+    assert len(nothing.boxes) == len(merge_detections([nothing, nothing]).boxes) == 0
+    # A piece of the second box gives way to it in spite of its score.
+    half = Detections(np.array([[5, 0, 10, 10]], np.float32), np.array([0.95]), np.array([0]))
+    cut = [np.zeros(3, bool), np.ones(1, bool)]
+    np.testing.assert_array_equal(merge_detections([part, half], cut=cut).boxes, merged.boxes)
+    assert len(merge_detections([part, half]).boxes) == 3
     with pytest.raises(ConfigError, match='iou_threshold'):
         merge_detections([part], 1.5)
 
