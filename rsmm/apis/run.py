@@ -44,6 +44,7 @@ def train(
         ConfigError: The config does not fit, or the work folder holds another run.
     """
     config = _prepare(config, work_dir, options, launcher)
+    _require_phase(config, 'train')
     if amp:
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -93,6 +94,7 @@ def test(
         Metric name to value.
     """
     config = _prepare(config, work_dir, options, launcher)
+    _require_phase(config, 'test')
     config.load_from = None if checkpoint == RANDOM else str(checkpoint)
     config.resume = False
     if amp:
@@ -132,6 +134,15 @@ def _prepare(
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(config.filename).stem)
     return config
+
+
+def _require_phase(config: Config, phase: str) -> None:
+    if config.get(f'{phase}_cfg') is None:
+        raise ConfigError(
+            f'it has no {phase}_cfg and {phase}s nothing',
+            where=config.filename,
+            fix='Probes that only test go to tools/test.py, pretraining to tools/train.py',
+        )
 
 
 def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> None:

@@ -236,7 +236,7 @@ def resolve_source(
     order = band_order('eurosat')
     if bands == 'ms':
         return '.tif', order, order
-    if isinstance(bands, str):
+    if isinstance(bands, str) or not bands:
         raise ConfigError(
             f"bands={bands!r} is neither 'rgb' nor 'ms' nor a list of names", where='EuroSAT'
         )

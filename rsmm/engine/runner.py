@@ -15,6 +15,7 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from rsmm.engine.checkpoint import remove_leftovers
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.runner_checkpoint import (
     load_runner_checkpoint,
@@ -131,6 +132,8 @@ class Runner(MMEngineRunner):
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""
         with hold_folder(self.work_dir, enabled=is_main_process()), self._loaders_closed():
+            if is_main_process():
+                remove_leftovers(self.work_dir)
             super().dump_config()
             return super().train()
 
@@ -150,9 +153,10 @@ class Runner(MMEngineRunner):
         """Initialise a model that no checkpoint fills, as training does.
 
         Layers that leave this to ``init_weights`` (the level embedding of Deformable DETR) hold
-        whatever was in memory until then.
+        whatever was in memory until then. A trained model is left alone: some of mmdet's would
+        begin anew.
         """
-        if self._load_from is None and not self._resume and not self._has_loaded:
+        if self._load_from is None and not (self._resume or self._has_loaded or self.iter):
             self._init_model_weights()
 
     @contextlib.contextmanager

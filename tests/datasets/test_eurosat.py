@@ -113,6 +113,7 @@ def test_label_fraction(tiny_eurosat):
     [
         (dict(split='valid'), "Did you mean 'val'"),
         (dict(bands='rbg'), "neither 'rgb' nor 'ms'"),
+        (dict(bands=[]), "neither 'rgb' nor 'ms'"),
         (dict(split_scheme='spatial'), 'where the chips are'),
         (dict(split_scheme='list'), 'belong together'),
         (dict(split_scheme='spacial'), "Did you mean 'spatial'"),

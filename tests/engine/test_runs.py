@@ -90,8 +90,10 @@ def test_killed_run_resumes_to_the_same_losses(config, chips, tmp_path):
     for epoch in (3, 4):
         (broken / f'epoch_{epoch}.pth').unlink()
     (broken / 'last_checkpoint').write_text(str(broken / 'epoch_2.pth'))
+    (broken / '.epoch_3.pth.x1y2.tmp').write_text('killed while writing')
     # Other workers, too: they must not change what is drawn.
     run.train(config, work_dir=broken, resume=True, options=options(chips, num_workers=2))
+    assert not list(broken.glob('.*.tmp'))
     assert losses(broken) == losses(tmp_path / 'unbroken')
     assert len(losses(broken)) == 4 * (60 // 16)  # epochs x full batches
     exact = dict(rtol=0, atol=0)
@@ -168,10 +170,27 @@ def test_predictions_pictures_and_tta(config, chips, tmp_path):
     hits = np.mean([row['gt_label'] == row['pred_label'] for row in rows])
     assert metrics['accuracy/top1'] == pytest.approx(100 * hits, abs=1e-3)
     assert {Path(row['img_path']).parent.name for row in rows} <= set(CLASSES['eurosat'])
+    out, show = tmp_path / 'averaged.json', tmp_path / 'averaged'
     averaged = run.test(
-        config, checkpoint, work_dir=tmp_path / 'tta', tta=True, options=options(chips)
+        config,
+        checkpoint,
+        work_dir=tmp_path / 'tta',
+        out=out,
+        show_dir=show,
+        tta=True,
+        options=options(chips),
     )
-    assert 0 <= averaged['accuracy/top1'] <= 100
+    rows = json.loads(out.read_text())
+    assert len(rows) == 20 == len(list(show.glob('*.png')))
+    hits = np.mean([row['gt_label'] == row['pred_label'] for row in rows])
+    assert averaged['accuracy/top1'] == pytest.approx(100 * hits, abs=1e-3)
+
+
+def test_config_without_the_phase(config, chips, tmp_path):
+    with pytest.raises(ConfigError, match='trains nothing'):
+        run.train(config, work_dir=tmp_path, options=options(chips, train_cfg=None))
+    with pytest.raises(ConfigError, match='tests nothing'):
+        run.test(config, 'random', work_dir=tmp_path, options=options(chips, test_cfg=None))
 
 
 def test_second_run_in_a_work_dir_is_refused(config, chips, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from rsmm.registry import HOOKS
 
@@ -33,11 +34,17 @@ class VisualizationHook(Hook):
         self.out_dir.mkdir(parents=True, exist_ok=True)
         meta = runner.test_dataloader.dataset.metainfo
         inputs = data_batch['inputs']
+        if _averages_views(runner.model):
+            inputs = inputs[0]  # the image as it is; the others are mirrored
         for position, sample in enumerate(outputs):
             if self.seen % self.interval == 0:
                 figure = draw_sample(_input_of(inputs, position, sample), sample, meta)
                 figure.savefig(self.out_dir / f'{_name_of(sample)}.png')
             self.seen += 1
+
+
+def _averages_views(model) -> bool:
+    return isinstance(model.module if is_model_wrapper(model) else model, BaseTTAModel)
 
 
 def _input_of(inputs, position: int, sample):
