@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -156,7 +157,8 @@ class Runner(MMEngineRunner):
         whatever was in memory until then. A trained model is left alone: some of mmdet's would
         begin anew.
         """
-        if self._load_from is None and not (self._resume or self._has_loaded or self.iter):
+        trained = isinstance(self._train_loop, BaseLoop)  # until then its config
+        if self._load_from is None and not (self._resume or self._has_loaded or trained):
             self._init_model_weights()
 
     @contextlib.contextmanager

@@ -79,6 +79,21 @@ def runner_for(work_dir: Path, epochs: int = 4, model: nn.Module | None = None, 
     return Runner(**cfg, cfg=Config({}))
 
 
+class Restarting(Net):
+    """Begins anew whenever asked to, as mmdet's Deformable DETR."""
+
+    def init_weights(self) -> None:
+        nn.init.zeros_(self.head.weight)
+
+
+def test_testing_leaves_a_trained_model_alone(tmp_path: Path) -> None:
+    runner = runner_for(tmp_path, epochs=1, model=Restarting())
+    runner.train()
+    with pytest.raises(RuntimeError, match='test_loop'):
+        runner.test()  # the config has nothing to test, but that comes later
+    assert runner.model.head.weight.any()
+
+
 def test_plain_state_round_trip(tmp_path):
     history = HistoryBuffer([1.0, 2.5], [1, 2], max_length=50)
     state = {
