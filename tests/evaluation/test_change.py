@@ -123,6 +123,16 @@ def test_metric_counts_all_pixels_together() -> None:
     assert found['change/batch_f1'] == pytest.approx(100 * np.mean(parts))
 
 
+@pytest.mark.parametrize('kind', ['ChangeMetric', 'SegMetric'])
+def test_a_sample_without_label_is_named(kind: str) -> None:
+    metric = METRICS.build(dict(type=kind))
+    metric.dataset_meta = {'classes': ('no change', 'change')}
+    sample = samples(range(1))[0] | {'img_path': 'rio/img1.png'}
+    del sample['gt_sem_seg']
+    with pytest.raises(DataError, match='rio/img1.png: has no label'):
+        metric.process({}, [sample])
+
+
 @pytest.mark.distributed
 def test_two_processes_equal_one(tmp_path) -> None:
     one = evaluate()

@@ -9,6 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
 
 from rsmm.evaluation.functional.change import change_counts, scores_from_counts
+from rsmm.evaluation.metrics.segmentation import maps_of
 from rsmm.registry import METRICS
 
 
@@ -48,9 +49,7 @@ class ChangeMetric(BaseMetric):
         batch = (get_rank(), self.batches)
         self.batches += 1
         for sample in data_samples:
-            counts = change_counts(
-                sample['pred_sem_seg']['data'], sample['gt_sem_seg']['data'], self.ignore_index
-            )
+            counts = change_counts(*maps_of(sample), self.ignore_index)
             self.results.append((batch, counts))
 
     def compute_metrics(self, results: list) -> dict[str, float]:

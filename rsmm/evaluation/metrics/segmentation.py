@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from rsmm.errors import DataError
 from rsmm.evaluation.functional.segmentation import confusion_matrix, seg_scores
 from rsmm.registry import METRICS
+
+
+def maps_of(sample: Mapping) -> tuple:
+    """Return prediction and truth of one of mmseg's data samples.
+
+    Raises:
+        DataError: It has no truth.
+    """
+    if 'gt_sem_seg' not in sample:
+        raise DataError(
+            'has no label, so there is nothing to score',
+            where=sample.get('img_path') or 'a sample',
+            fix='Leave it out, or set test_evaluator=[] to predict alone',
+        )
+    return sample['pred_sem_seg']['data'], sample['gt_sem_seg']['data']
 
 
 @METRICS.register_module()
@@ -57,14 +73,7 @@ class SegMetric(BaseMetric):
         """Count the pixels of each sample."""
         classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
-            self.results.append(
-                confusion_matrix(
-                    sample['pred_sem_seg']['data'],
-                    sample['gt_sem_seg']['data'],
-                    classes,
-                    self.ignored,
-                )
-            )
+            self.results.append(confusion_matrix(*maps_of(sample), classes, self.ignored))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the sum of the matrices."""
