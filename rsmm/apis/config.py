@@ -184,7 +184,9 @@ def _edited(source: str, edits: Mapping[ast.expr, str]) -> str:
 def _check_top_level(config: Config, path: Path) -> None:
     """Refuse a key that differs from one the runner reads by a slip of the finger."""
     for key in config:
-        close = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.9)
+        # A variable such as `pipeline` is no slip for `val_pipeline`: the lengths must agree, too.
+        known = [name for name in KNOWN_KEYS if abs(len(name) - len(key)) <= 1]
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
         if close and key not in KNOWN_KEYS:
             raise ConfigError(
                 f"'{key}' is not a key of a config. Did you mean '{close[0]}'?", where=path

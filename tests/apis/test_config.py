@@ -24,6 +24,29 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.parametrize(
+    ('slip', 'meant'),
+    [
+        ('train_dataloadr', 'train_dataloader'),
+        ('train_cgf', 'train_cfg'),
+        ('modle', 'model'),
+        ('optim_wraper', 'optim_wrapper'),
+    ],
+)
+def test_misspelt_key_in_the_file(config, slip, meant):
+    config.write_text(config.read_text() + f'{slip} = dict()\n')
+    with pytest.raises(ConfigError, match=f"'{slip}' is not a key .* Did you mean '{meant}'"):
+        load_config(config)
+
+
+def test_variables_beside_the_keys_are_free(config):
+    config.write_text(config.read_text() + 'pipeline = []\nmodels = []\nview = []\n')
+    with pytest.raises(ConfigError, match="Did you mean 'model'"):
+        load_config(config)
+    config.write_text(config.read_text().replace('models = []', 'nets = []'))
+    assert load_config(config).pipeline == []
+
+
 def test_variable_reaches_every_use(config):
     loaded = load_config(config, {'data_root': '/x y', 'batch': 8, 'epochs': 1})
     assert loaded.data_root == '/x y'
@@ -65,12 +88,6 @@ def test_new_setting_of_an_existing_entry_is_allowed(config):
 def test_option_that_does_not_exist(config, option, match):
     with pytest.raises(ConfigError, match=match):
         load_config(config, {option: 1})
-
-
-def test_misspelt_key_in_the_file(config):
-    config.write_text(config.read_text() + 'train_dataloadr = dict()\n')
-    with pytest.raises(ConfigError, match="'train_dataloadr'"):
-        load_config(config)
 
 
 def test_missing_config_names_its_neighbour(config):
