@@ -156,7 +156,7 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
         conversion = convert_file(args.checkpoint, args.out, args.source, args.whole)
         print(conversion.report())
         if args.whole:
-            print(f'kept        {len(conversion.companions)} weights besides the backbone')
+            print(f'kept        {len(conversion.companions)} of those dropped above (--whole)')
         print(f'written     {args.out}')
 
     return guarded(command)
