@@ -221,18 +221,19 @@ class BoxDataset(RSDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read all images and keep those of the split and of the share of labels."""
-        entries = self.select(self.read())
+        entries = self.read()
+        if entries and not any(entry['instances'] for entry in entries):
+            raise DataError(
+                f'none of {len(entries)} images has an object', where=self.data_root,
+                fix='Check that the label files belong to these images',
+            )  # fmt: skip
+        entries = self.select(entries)
         if not entries:
             raise self.not_found(f'holds no images of split {self.split!r}', self.data_root)
         if self.label_fraction < 1:
             names = rank((entry['img_path'] for entry in entries), self.seed, 'labels')
             chosen = set(names[: max(1, round(self.label_fraction * len(names)))])
             entries = [entry for entry in entries if entry['img_path'] in chosen]
-        if not any(entry['instances'] for entry in entries):
-            raise DataError(
-                f'none of {len(entries)} images has an object', where=self.data_root,
-                fix='Check that the label files belong to these images',
-            )  # fmt: skip
         if self.tile is not None:
             entries = [tile for entry in entries for tile in self._tiles(entry)]
             for number, entry in enumerate(entries):

@@ -87,6 +87,8 @@ def test_dota_empty_label_file_is_an_image_without_objects(tmp_path: Path) -> No
     write_dota(tmp_path, DOTA_TEXT, 'P2')
     assert len(DOTA(str(tmp_path))) == 2
     assert len(DOTA(str(tmp_path), filter_cfg=dict(filter_empty_gt=True))) == 1
+    halves = [DOTA(str(tmp_path), split=s, fractions=(0.5, 0.5)) for s in ('train', 'val')]
+    assert sorted(len(boxes_of(half)) for half in halves) == [0, 3]
     assert len(DOTA(str(tmp_path), filter_cfg=dict(filter_empty_gt=True), test_mode=True)) == 2
 
 
