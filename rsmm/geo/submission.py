@@ -100,7 +100,7 @@ def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cub
     names = table['filename'].str.extract(STEM)
     _all_good(path, table['filename'], names['aoi'].notna().to_numpy(), 'filename')
     ids = pd.to_numeric(table['id'], errors='coerce')
-    _all_good(path, table['id'], (ids % 1 == 0).to_numpy(), 'id')
+    _all_good(path, table['id'], ((ids % 1 == 0) & (ids.abs() < 2**63)).to_numpy(), 'id')
     shapes = shapely.from_wkt(table['geometry'].to_numpy(dtype=object), on_invalid='ignore')
     _all_good(path, table['geometry'], ~shapely.is_missing(shapes), 'geometry')
     rows = zip(
@@ -142,11 +142,12 @@ def read_geojson_cubes(
 ) -> dict[str, Cube]:
     """Read all ``*.geojson`` files below a folder whose names bear an AOI and a month.
 
-    Coordinates are taken as they are, so truth and proposals must be in the same system. SCOT's
-    area limit of 4 means pixels; map coordinates are read with a warning.
+    Coordinates are taken as they are, so truth and proposals must be in the same system
+    (:func:`check_systems`). SCOT's area limit of 4 means pixels; map coordinates are read with a
+    warning. Where the published layout offers several label folders, ``labels_match_pix`` is read.
 
     Args:
-        folder: E.g. a folder of AOIs with ``labels_match_pix``, or of the tracker's output.
+        folder: E.g. ``<root>/train`` of the published layout, or the tracker's output.
         id_field: Attribute with the identity.
         drop_empty: As in :func:`read_submission`.
 
@@ -155,9 +156,7 @@ def read_geojson_cubes(
         DataError: A file without the id attribute or with an id that is no integer, months in
             different coordinate systems, or two files for the same image.
     """
-    files = [path for path in sorted(Path(folder).rglob('*.geojson')) if _is_footprint_file(path)]
-    if not files:
-        raise DataNotFoundError('no *.geojson files named after SpaceNet 7 images', where=folder)
+    files = _footprint_files(folder)
     cubes: dict[str, Cube] = {}
     systems: dict[str | None, Path] = {}
     for path in files:
@@ -176,11 +175,15 @@ def read_geojson_cubes(
                 f'a second file for {aoi} {month}', where=path, fix='Name one label folder'
             )
         if len(shapes) and id_field not in columns:
-            raise DataError(f'no attribute {id_field!r}; found {", ".join(columns)}', where=path)
+            raise DataError(
+                f'no attribute {id_field!r}; found {", ".join(columns)}',
+                where=path,
+                fix='Identities are in labels_match and labels_match_pix, not in labels',
+            )
         names = integer_ids(columns.get(id_field, []), path, id_field).tolist()
         rows = ((aoi, month, name, shape) for name, shape in zip(names, shapes, strict=False))
         cubes[aoi][month] = _group(_present(rows), drop_empty).get(aoi, {}).get(month, [])
-    if any(crs is not None and CRS(crs).is_projected for crs in systems):
+    if any(_is_map(crs) for crs in systems):
         warnings.warn(
             f'{folder}: the coordinates are map units, not pixels; an area limit counts in them',
             stacklevel=2,
@@ -203,8 +206,49 @@ def read_cubes(
     return {aoi: merge_same_ids(cube) for aoi, cube in cubes.items()} if merge else cubes
 
 
-def _is_footprint_file(path: Path) -> bool:
-    return STEM.search(path.name) is not None and not path.stem.endswith('_UDM')
+def check_systems(truth: str | Path, proposals: str | Path) -> None:
+    """Refuse truth and proposals of which one is in pixels and the other in map units.
+
+    Args:
+        truth, proposals: CSV file (pixels) or folder of GeoJSON files each.
+
+    Raises:
+        DataError: Different coordinate systems.
+    """
+    ours, theirs = (_map_system(source) for source in (truth, proposals))
+    if ours != theirs:
+        names = ('pixels' if crs is None else CRS(crs).name for crs in (ours, theirs))
+        raise DataError(
+            'truth is in {}, proposals are in {}'.format(*names),
+            where=proposals,
+            fix='Score both in pixels: labels_match_pix or the truth CSV, and submission.csv',
+        )
+
+
+def _map_system(source: str | Path) -> str | None:
+    """Map projection of the first GeoJSON file with features, None for pixels."""
+    if Path(source).is_dir():
+        for path in _footprint_files(source):
+            shapes, _, crs = read_vector(path)
+            if len(shapes):
+                return crs if _is_map(crs) else None
+    return None
+
+
+def _is_map(crs: str | None) -> bool:
+    # GeoJSON without a system counts as lon/lat, so pixels cannot be told from degrees.
+    return crs is not None and CRS(crs).is_projected
+
+
+def _footprint_files(folder: str | Path) -> list[Path]:
+    files = [
+        path
+        for path in sorted(Path(folder).rglob('*.geojson'))
+        if STEM.search(path.name) and not path.stem.endswith('_UDM')
+    ]
+    if not files:
+        raise DataNotFoundError('no *.geojson files named after SpaceNet 7 images', where=folder)
+    return [path for path in files if path.parent.name == 'labels_match_pix'] or files
 
 
 def _present(rows: Iterable[tuple]) -> Iterable[tuple]:

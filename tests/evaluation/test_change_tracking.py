@@ -195,6 +195,13 @@ def test_self_crossing_polygons_are_reported():
         assert scot(truth, {AOI: {'2018_01': [(1, bowtie)]}})['invalid'] == 1
 
 
+def test_areas_without_proposals_are_named():
+    truth, _ = random_cube(0)
+    for nothing in ({}, {AOI: {}}, {AOI: {'2018_01': []}}):
+        with pytest.warns(UserWarning, match=f'no proposals for 1 of 1 AOIs .{AOI}'):
+            assert scot(truth, nothing)['score'] == 0
+
+
 @pytest.mark.filterwarnings('ignore:SCOT')
 def test_a_union_of_nothing_divides_nothing():
     # The bow tie has no shoelace area, and its repaired shape covers the truth exactly.

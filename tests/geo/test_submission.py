@@ -5,6 +5,7 @@ import shapely
 
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo import (
+    check_systems,
     make_stem,
     parse_stem,
     read_cubes,
@@ -66,6 +67,7 @@ def test_odd_rows_are_read(tmp_path):
         ('filename,geometry\n', 'column id is missing; found filename, geometry'),
         (f'{HEADER}{STEM},1,{SQUARE}\n{STEM},2,POLYGON ((0 0)\n', r'row 2: geometry .POLYGON'),
         (f'{HEADER}{STEM},1.5,{SQUARE}\n', r"row 1: id '1.5' cannot be read \(1 such rows\)"),
+        (f'{HEADER}{STEM},{2**64},{SQUARE}\n', f"row 1: id '{2**64}'"),
         (f'{HEADER}{STEM},,{SQUARE}\n', "row 1: id ''"),
         (f'{HEADER}image_3,1,{SQUARE}\n', "row 1: filename 'image_3'"),
         ('', 'is no CSV table'),
@@ -110,6 +112,30 @@ def test_bad_geojson_folders(tmp_path):
     write_vector(tmp_path / 'c' / f'{STEM}.geojson', box, {'name': ['x']})
     with pytest.raises(DataError, match="no attribute 'Id'; found name"):
         read_cubes(tmp_path / 'c')
+
+
+def test_the_published_layout_is_read_from_its_pixel_labels(tmp_path):
+    box = [shapely.box(0, 0, 3, 3)]
+    for name, columns in (('labels', {}), ('labels_match', {'Id': [5]})):
+        path = tmp_path / AOI / name / f'{STEM}_Buildings.geojson'
+        write_vector(path, box, columns, crs='EPSG:3857')
+    with pytest.raises(DataError, match='not in labels'):
+        read_cubes(tmp_path)
+    path = tmp_path / AOI / 'labels_match_pix' / f'{STEM}_Buildings.geojson'
+    write_vector(path, box, {'Id': [6]})
+    assert read_cubes(tmp_path) == {AOI: {'2018_01': [(6, box[0])]}}
+
+
+def test_pixels_are_not_scored_against_map_units(tmp_path):
+    box = [shapely.box(0, 0, 3, 3)]
+    for name, crs in (('pixels', None), ('mercator', 'EPSG:3857'), ('utm', 'EPSG:32632')):
+        write_vector(tmp_path / name / f'{STEM}.geojson', box, {'Id': [5]}, crs=crs)
+    table = write(tmp_path / 's.csv', f'{HEADER}{STEM},1,{SQUARE}\n')
+    for same in (('pixels', table), (table, table), ('mercator', 'mercator')):
+        check_systems(*(tmp_path / source for source in same))
+    for other in ((table, 'mercator'), ('mercator', 'pixels'), ('utm', 'mercator')):
+        with pytest.raises(DataError, match=r'truth is in .*, proposals are in'):
+            check_systems(*(tmp_path / source for source in other))
 
 
 def test_map_coordinates_are_read_with_a_warning(tmp_path):

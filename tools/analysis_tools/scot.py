@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from rsmm.apis.cli import guarded, short_warnings
 from rsmm.evaluation.functional.change_tracking import format_scot, scot
-from rsmm.geo.submission import read_cubes
+from rsmm.geo.submission import check_systems, read_cubes
 from rsmm.utils import atomic_write
 
 
@@ -47,7 +48,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Score and print."""
     args = parse_args(argv)
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with short_warnings():
+        check_systems(args.truth, args.proposals)
         truth = read_cubes(args.truth, merge=args.merge_duplicates)
         proposals = read_cubes(args.proposals, args.drop_empty, args.merge_duplicates)
         result = scot(truth, proposals, args.min_iou, args.min_area, args.beta)

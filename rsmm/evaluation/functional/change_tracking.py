@@ -53,7 +53,8 @@ def scot(
         ConfigError: ``min_iou`` outside [0, 1], or a negative ``min_area`` or ``beta``.
 
     Warns:
-        UserWarning: No truth at all (the score is then 0), proposals for unknown AOIs or months,
+        UserWarning: No truth at all (the score is then 0), AOIs with truth but without any
+            proposal (they score 0), proposals for unknown AOIs or months,
             truth and proposals of an AOI that lie wholly apart (other coordinates?),
             self-crossing polygons. Of those the shoelace area and the repaired overlap count, as
             in the reference scorer.
@@ -72,7 +73,8 @@ def scot(
     ignored = _ignored(months, proposals)
     invalid = sum(tally.invalid for tally in tallies.values())
     apart = [aoi for aoi, tally in tallies.items() if tally.apart]
-    _warn(months, ignored, invalid, apart)
+    bare = [aoi for aoi in months if not any(proposals.get(aoi, {}).values())]
+    _warn(months, ignored, invalid, apart, bare)
     per_aoi = {aoi: tally.summary(beta) for aoi, tally in tallies.items()}
     combined = [entry['combined'] for entry in per_aoi.values()]
     return {
@@ -258,9 +260,16 @@ def _ignored(months: Mapping[str, Mapping], proposals: Cubes) -> dict:
     return {'aois': sorted(aois), 'months': skipped, 'rows': rows}
 
 
-def _warn(months: Mapping, ignored: dict, invalid: int, apart: Sequence[str]) -> None:
+def _warn(
+    months: Mapping, ignored: dict, invalid: int, apart: Sequence[str], bare: Sequence[str]
+) -> None:
     if not months:
         warnings.warn('SCOT: no truth is left after the area filter; the score is 0', stacklevel=3)
+    if bare:
+        warnings.warn(
+            f'SCOT: no proposals for {len(bare)} of {len(months)} AOIs ({bare[0]}); they score 0',
+            stacklevel=3,
+        )
     if ignored['rows'] or ignored['aois'] or ignored['months']:
         warnings.warn(
             f'SCOT: {ignored["rows"]} proposals are not scored: no truth for '
