@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,6 +142,11 @@ class BigEarthNet(RSDataset):
         excluded = {name for path in self.exclude_files for name in _read_list(path)}
         if self.split_file:
             names = _read_list(self.split_file)
+            if len(set(names)) < len(names):
+                twice = Counter(names).most_common(1)[0][0]
+                raise DataError(
+                    f'{twice} stands in the list twice', where=self.split_file, fix='Keep one'
+                )
         else:
             root = Path(self.data_root)
             names = sorted(path.parent.name for path in root.glob('*/*_labels_metadata.json'))

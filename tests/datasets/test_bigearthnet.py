@@ -71,6 +71,9 @@ def test_lists_and_fractions(root) -> None:
     data = BigEarthNet(str(root), num_classes=43, exclude_files=[str(root / 'snow.csv')])
     assert len(data) == 2
     assert len(BigEarthNet(str(root), num_classes=43, fraction=0.34)) == 1
+    (root / 'train.csv').write_text('S2A_1_2\nS2A_1_2\n')
+    with pytest.raises(DataError, match='S2A_1_2 stands in the list twice'):
+        BigEarthNet(str(root), split_file=str(root / 'train.csv'))
     (root / 'train.csv').write_text('S2A_9_9\n')
     with pytest.raises(DataError, match=r'S2A_9_9.*no such patch'):
         BigEarthNet(str(root), split_file=str(root / 'train.csv'))
