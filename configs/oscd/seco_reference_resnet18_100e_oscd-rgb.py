@@ -20,7 +20,9 @@ test_data = dict(
     test_mode=True,
 )
 
-data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', scale=255.0)
+data_preprocessor = dict(
+    _delete_=True, type='MultiSpectralPreprocessor', bands='s2-rgb', scale=255.0
+)
 train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
