@@ -16,6 +16,7 @@ from rsmm.errors import ConfigError
 from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
 from rsmm.geo.windows import Window
 from rsmm.models.change_detectors.change_detector import ChangeDetector
+from rsmm.models.change_detectors.change_ensemble import ChangeEnsemble
 from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
 
 
@@ -35,6 +36,7 @@ def load_model(
 
     Raises:
         CheckpointError: The checkpoint cannot be read or belongs to another model.
+        ConfigError: There is no such device.
     """
     from mmengine.registry import init_default_scope
 
@@ -51,7 +53,11 @@ def load_model(
         model.init_weights()
     else:
         load_weights(model, load_checkpoint_file(checkpoint), 'model', where=checkpoint)
-    return model.to(device).eval()
+    try:
+        return model.to(device).eval()
+    except RuntimeError as error:
+        reason = str(error).partition('\n')[0]
+        raise ConfigError(f'device {device!r} cannot be used ({reason})') from error
 
 
 def tile_predictor(model: nn.Module):
@@ -59,7 +65,12 @@ def tile_predictor(model: nn.Module):
 
     Rasters have their bands last, and so has the model from here on: tiles go in as they are read,
     and convolutions and pooling are faster in this layout.
+
+    Raises:
+        ConfigError: The model has no logits per pixel.
     """
+    if not hasattr(model, 'logits'):
+        raise ConfigError(f'{type(model).__name__} makes no map', fix='Take a segmentation config')
     model = model.to(memory_format=torch.channels_last)
 
     def predict(tiles: np.ndarray) -> np.ndarray:
@@ -98,7 +109,7 @@ def predict_scene(
     for change, and 255 where an image has no data. The scene is never in memory as a whole.
 
     Args:
-        model: :class:`RasterSegmentor` or :class:`ChangeDetector`, on its device. Bands that its
+        model: A segmentor, change detector or ensemble of them, on its device. Bands that its
             preprocessor names are looked up by name in files that name theirs; other files must
             have just these, in this order.
         images: One image, or the earlier and the later one on the same grid.
@@ -113,7 +124,7 @@ def predict_scene(
         ConfigError: Another number of images than the model takes.
     """
     images = [images] if isinstance(images, str | Path) else list(images)
-    expected = 2 if isinstance(model, ChangeDetector) else 1
+    expected = 2 if isinstance(model, ChangeDetector | ChangeEnsemble) else 1
     if len(images) != expected:
         raise ConfigError(
             f'{len(images)} images, but {type(model).__name__} takes {expected}',

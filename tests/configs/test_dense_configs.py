@@ -87,8 +87,9 @@ def test_config_takes_a_step_and_predicts(path: Path, toy: Path) -> None:
     assert torch.isfinite(loss)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert all(parameter.grad is not None for parameter in trained)
-    if model.frozen:
-        assert all(parameter.grad is None for parameter in model.backbone.parameters())
+    for part in getattr(model, 'members', [model]):
+        if part.frozen:
+            assert all(parameter.grad is None for parameter in part.backbone.parameters())
     test = Runner.build_dataloader(config.test_dataloader, seed=0)
     metric = METRICS.build(config.test_evaluator)
     metric.dataset_meta = test.dataset.metainfo
@@ -111,7 +112,7 @@ def _as_gid5(config):
 
 
 def test_small_data_config_tests_what_it_was_not_trained_on(toy: Path) -> None:
-    path = CONFIGS / 'oscd/small-data_fc-siam-diff_60e_oscd-rgb.py'
+    path = CONFIGS / 'oscd/small-data_ensemble_40e_oscd-rgb.py'
     config = load_config(path, {'data_root': str(toy / 'oscd')})
     test = Runner.build_dataloader({**config.test_dataloader, 'num_workers': 0}, seed=0)
     names = {info['name'] for info in test.dataset.load_data_list()}

@@ -1,5 +1,5 @@
 # AdamW, a short rise and a cosine, weights averaged over about a hundred steps.
-epochs = 60
+epochs = 40
 lr = 1e-3
 warmup = 5
 

@@ -110,10 +110,11 @@ class DenseModel(BaseModel):
             labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
             return self.loss_module(logits, labels)
         if mode == 'predict':
-            return self._samples(logits, data_samples)
+            return self.samples(logits, data_samples)
         return logits
 
-    def _samples(self, logits: torch.Tensor, data_samples: Sequence | None) -> list:
+    def samples(self, logits: torch.Tensor, data_samples: Sequence | None) -> list:
+        """Write the labels of logits (N, K, H, W) into samples, new ones when there are none."""
         from mmseg.structures import SegDataSample
 
         samples = data_samples or [SegDataSample() for _ in logits]

@@ -1,7 +1,4 @@
-# The change detector to use when there are few labelled pairs: a small network from random weights,
-# colour that any source has, each date of a scene stretched by itself, crops that seek change,
-# photometry drawn per date, averaged weights. Tested on every labelled city that it was not trained
-# on: python tools/test.py CONFIG CKPT --cfg-options data_root=DIR
+# FC-Siam-diff under the recipe for few pairs.
 _base_ = [
     '../_base_/models/fc_siam_diff.py',
     '../_base_/datasets/oscd_rgb_crops.py',

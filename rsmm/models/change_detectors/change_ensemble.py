@@ -1,0 +1,63 @@
+"""Several change detectors in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel, ModuleList
+
+from rsmm.errors import ConfigError
+from rsmm.models.change_detectors.change_detector import ChangeDetector
+from rsmm.registry import MODELS
+
+
+@MODELS.register_module()
+class ChangeEnsemble(BaseModel):
+    """Detectors trained side by side from different weights, whose probabilities are averaged.
+
+    Networks trained on few pairs differ most in their false alarms, which the mean dampens
+    (Lakshminarayanan et al., *Deep Ensembles*, NeurIPS 2017).
+
+    Args:
+        members: Configs of two or more :class:`ChangeDetector`. Threshold and ``keep_logits`` of
+            the first are those of the whole; its members see one and the same batch.
+        data_preprocessor, init_cfg: See mmengine.
+
+    Raises:
+        ConfigError: Fewer than two members, or other models among them.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[dict],
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        if isinstance(data_preprocessor, dict):
+            data_preprocessor = MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor, init_cfg)
+        self.members = ModuleList(MODELS.build(member) for member in members)
+        if len(members) < 2 or not all(isinstance(m, ChangeDetector) for m in self.members):
+            raise ConfigError('wants two or more ChangeDetectors', where="type='ChangeEnsemble'")
+
+    def logits(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map two batches (N, C, H, W) to the logit of the mean probability, (N, 1, H, W)."""
+        scores = torch.stack([member.logits(inputs) for member in self.members]).float()
+        # log p - log(1 - p); the number of members cancels. Exact where probabilities would be 1.
+        return F.logsigmoid(scores).logsumexp(0) - F.logsigmoid(-scores).logsumexp(0)
+
+    def decide(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return 1 where change is more probable than the threshold, (N, H, W)."""
+        return self.members[0].decide(logits)
+
+    def forward(self, inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
+        """Return logits (``'tensor'``), each member's losses (``'loss'``) or samples."""
+        if mode == 'loss':
+            losses = [member(inputs, data_samples, mode) for member in self.members]
+            return {
+                f'{k}.{name}': loss for k, own in enumerate(losses) for name, loss in own.items()
+            }
+        logits = self.logits(inputs)
+        return self.members[0].samples(logits, data_samples) if mode == 'predict' else logits
