@@ -125,7 +125,7 @@ class EuroSAT(RSDataset):
         folder = self._image_folder()
         chips: dict[str, dict] = {}
         for label, name in enumerate(CLASSES['eurosat']):
-            for path in sorted((folder / name).glob(f'*{self.suffix}')):
+            for path in sorted((folder / name).glob(f'[!.]*{self.suffix}')):
                 check_name(path.stem, name, path)
                 chips[path.stem] = {'img_path': str(path), 'gt_label': label}
         if not chips:

@@ -156,9 +156,10 @@ def test_unknown_class_folder(tiny_eurosat):
     ) as error:
         EuroSAT(str(tiny_eurosat))
     assert str(tiny_eurosat / '2750' / 'Forrest') in str(error.value)
-    # System folders are no classes.
+    # System folders are no classes, and the shadows of files that macOS writes no chips.
     (tiny_eurosat / '2750' / 'Forrest').rename(tiny_eurosat / '2750' / '__MACOSX')
-    EuroSAT(str(tiny_eurosat))
+    (tiny_eurosat / '2750' / 'River' / '._River_8.jpg').write_bytes(b'shadow')
+    assert len(EuroSAT(str(tiny_eurosat), split='all')) == 24
 
 
 def test_file_in_the_wrong_folder(tiny_eurosat):
