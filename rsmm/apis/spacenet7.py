@@ -20,7 +20,8 @@ from rsmm.apis.scene import load_model, tile_predictor
 from rsmm.apis.spacenet7_options import PipelineOptions
 from rsmm.datasets.spacenet7 import Frame, find_cubes
 from rsmm.datasets.transforms.footprints import NO_IDENTITY, read_footprints, read_mosaic
-from rsmm.errors import DataError, DataNotFoundError
+from rsmm.datasets.transforms.loading import read_raster
+from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.evaluation.functional.change_tracking import scot
 from rsmm.geo.collapse import logits_to_polygons, logits_to_score, sigmoid, temporal_collapse
 from rsmm.geo.cubes import (
@@ -238,8 +239,11 @@ def run_pipeline(
     options = options or PipelineOptions()
     if truth is not None and not Path(truth).is_file():
         raise DataNotFoundError('there is no such file', where=truth)
+    if processes < 1:
+        raise ConfigError(f'processes={processes}: expected at least 1')
     out = Path(out)
     cubes = find_cubes(images, labels=None if truth is not None else labels)
+    reference = read_truth(cubes) if truth is None else _known_aois(read_submission(truth), cubes)
     settings = config, checkpoint, device, dict(cfg_options or {})
     model = model_signature(config, checkpoint, cfg_options)
     waiting = [
@@ -254,7 +258,7 @@ def run_pipeline(
         _start_worker(*settings)
         for job in track(jobs, 'Areas of interest'):
             _work(job)
-    return _summarise(out, cubes, truth)
+    return _summarise(out, cubes, reference)
 
 
 def model_signature(
@@ -278,16 +282,25 @@ def model_signature(
 
 
 def _signature(frames: Sequence[Frame], options: PipelineOptions, model: str) -> dict:
-    months = [frame.month for frame in frames]
-    return {'model': model, 'options': options.to_dict(), 'months': months}
+    return {
+        'model': model,
+        'options': options.to_dict(),
+        'months': {frame.month: [_stamp(frame.image), _stamp(frame.udm)] for frame in frames},
+    }
+
+
+def _stamp(path: Path | None) -> list[int] | None:
+    """Size and time of change of a file: a replaced image is predicted anew."""
+    return None if path is None else [path.stat().st_size, path.stat().st_mtime_ns]
 
 
 def _is_done(folder: Path, frames: Sequence[Frame], options: PipelineOptions, model: str) -> bool:
     try:
         found = json.loads((folder / DONE).read_text(encoding='utf-8'))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return False
-    return found == _signature(frames, options, model)
+    complete = (folder / 'submission.csv').is_file()
+    return complete and found == _signature(frames, options, model)
 
 
 _worker: dict = {}
@@ -305,7 +318,9 @@ def _work(job: tuple) -> None:
     process_aoi(aoi, frames, _worker['predict'], out, options, model)
 
 
-def _summarise(out: Path, cubes: Mapping[str, Sequence[Frame]], truth) -> dict:
+def _summarise(
+    out: Path, cubes: Mapping[str, Sequence[Frame]], reference: Mapping[str, Cube]
+) -> dict:
     """Join the submissions of all AOIs and score them."""
     proposals: dict[str, Cube] = {}
     for aoi in cubes:
@@ -319,7 +334,6 @@ def _summarise(out: Path, cubes: Mapping[str, Sequence[Frame]], truth) -> dict:
             for aoi, cube in proposals.items()
         },
     }
-    reference = read_truth(cubes) if truth is None else _known_aois(read_submission(truth), cubes)
     if any(rows for cube in reference.values() for rows in cube.values()):
         summary['scot'] = scot(reference, proposals)
     with atomic_write(out / 'summary.json', 'w', encoding='utf-8') as file:
@@ -352,7 +366,7 @@ def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
                 continue
             place = {'crs': None, 'transform': None}
             if not frame.pixel_labels:
-                place = _georeference(frame.image)
+                place = read_raster(frame.image, window=(0, 0, 1, 1))[1]
             shapes, ids = read_footprints(
                 frame.label, place['crs'], place['transform'], frame.pixel_labels
             )
@@ -360,19 +374,9 @@ def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
                 raise DataError(
                     'the footprints have no identities (attribute Id), so nothing can be tracked',
                     where=frame.label,
-                    fix='Take labels_match or labels_match_pix, or no labels to skip the score',
+                    fix='Take labels_match or labels_match_pix, or none to skip the score',
                 )
             truth.setdefault(aoi, {})[frame.month] = list(
                 zip(ids.tolist(), shapes.tolist(), strict=True)
             )
     return truth
-
-
-def _georeference(path: Path) -> dict:
-    import rasterio
-
-    with rasterio.open(path) as source:
-        return {
-            'crs': source.crs.to_wkt() if source.crs else None,
-            'transform': tuple(source.transform)[:6],
-        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
@@ -15,6 +16,13 @@ _CHOICES = {
     'master': MASTERS,
     'merge': MERGES,
     'format': ('geojson', 'gpkg'),
+}
+_WHOLE = {'tile': 1, 'step': 1, 'batch_size': 1, 'look_ahead': 0, 'min_months': 0, 'max_gap': 0}
+_RANGES = {
+    'threshold': (-math.inf, math.inf),
+    'min_area': (0, math.inf),
+    'min_iou': (0, 1),
+    'min_presence': (0, 1),
 }
 
 
@@ -69,10 +77,13 @@ class PipelineOptions:
             value = getattr(self, name)
             if value not in choices:
                 raise ConfigError(f'{name}={value!r}: expected one of {", ".join(choices)}')
+        for name, low in _WHOLE.items():
+            _check_number(name, getattr(self, name), low, whole=True)
+        for name, (low, high) in _RANGES.items():
+            _check_number(name, getattr(self, name), low, high)
+        if self.simplify is not None:
+            _check_number('simplify', self.simplify, 0)
         tile_starts(self.tile, self.tile, self.step)
-        for name in ('min_iou', 'min_presence'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f'{name}={getattr(self, name)}: expected a number from 0 to 1')
         pair = self.watershed
         if pair is not None and not (
             isinstance(pair, list | tuple) and len(pair) == 2 and 0 <= pair[1] <= pair[0] <= 1
@@ -81,7 +92,11 @@ class PipelineOptions:
                 f'watershed={pair!r}: expected two probabilities, the seed and the lower region',
                 fix='For example watershed=0.7,0.3',
             )
+        if not isinstance(self.collapse, Mapping):
+            raise ConfigError(f'collapse={self.collapse!r}', fix='For example collapse.floor=0')
         _check_names(self.collapse, [entry.name for entry in fields(CollapseRule)], 'collapse.')
+        for name, value in self.collapse.items():
+            _check_number(f'collapse.{name}', value, 0)
 
     @property
     def rule(self) -> CollapseRule:
@@ -102,15 +117,22 @@ def make_options(settings: Mapping[str, object]) -> PipelineOptions:
     Raises:
         ConfigError: An unknown name (the message offers the closest one) or a bad value.
     """
-    plain = {name: value for name, value in settings.items() if '.' not in name}
-    rule = dict(plain.pop('collapse', {}))
-    for name, value in settings.items():
-        if name.startswith('collapse.'):
-            rule[name.removeprefix('collapse.')] = value
-        elif '.' in name:
-            plain[name] = value
+    dotted = {name: value for name, value in settings.items() if name.startswith('collapse.')}
+    plain = {name: value for name, value in settings.items() if name not in dotted}
     _check_names(plain, list(PipelineOptions.__dataclass_fields__))
-    return PipelineOptions(**plain, collapse=rule)
+    if dotted:
+        rule = {name.removeprefix('collapse.'): value for name, value in dotted.items()}
+        plain['collapse'] = {**plain.get('collapse', {}), **rule}
+    return PipelineOptions(**plain)
+
+
+def _check_number(
+    name: str, value: object, low: float, high: float = math.inf, whole: bool = False
+) -> None:
+    kinds = int if whole else int | float
+    if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value <= high:
+        kind = 'a whole number' if whole else 'a number'
+        raise ConfigError(f'{name}={value!r}: expected {kind} from {low} to {high}')
 
 
 def _check_names(settings: Mapping[str, object], known: list[str], prefix: str = '') -> None:

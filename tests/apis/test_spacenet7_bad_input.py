@@ -11,7 +11,7 @@ import shapely
 import torch
 
 from rsmm.apis import spacenet7
-from rsmm.apis.scene import load_model
+from rsmm.apis.scene import load_model, tile_predictor
 from rsmm.apis.spacenet7 import process_aoi, read_truth, run_pipeline
 from rsmm.apis.spacenet7_options import PipelineOptions, make_options
 from rsmm.datasets.spacenet7 import find_cubes
@@ -72,12 +72,55 @@ def test_wrong_paths_and_weights_leave_nothing_behind(run, repo_root, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_other_models_and_devices_are_named(run, repo_root, toy_spacenet7, tmp_path):
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
+        run(device='gpu')
+    with pytest.raises(ConfigError, match='Linear makes no map'):
+        tile_predictor(torch.nn.Linear(1, 1))
+    shutil.copytree(toy_spacenet7 / 'train', tmp_path / 'train')
+    frames = first_aoi(tmp_path / 'train')[1]
+    frames[0].image.write_text('no image')
+    with pytest.raises(DataError, match='cannot be read'):
+        run(images=tmp_path / 'train')
+
+
 def test_an_unfinished_folder_is_written_anew(run, toy_spacenet7, tmp_path):
     name = next(iter(find_cubes(toy_spacenet7 / 'train')))
     (tmp_path / 'out' / name / 'polygons').mkdir(parents=True)
     (tmp_path / 'out' / name / 'submission.csv').write_text('half a line')
     run()
     assert name in read_submission(tmp_path / 'out' / 'submission.csv')
+
+
+@pytest.mark.parametrize('damage', ['no table', 'half a note', 'another image'])
+def test_damaged_and_outdated_areas_are_done_again(run, toy_spacenet7, tmp_path, damage):
+    images = tmp_path / 'train'
+    shutil.copytree(toy_spacenet7 / 'train', images)
+    run(images=images)
+    before = finished(tmp_path / 'out')
+    note, other = sorted(before)
+    if damage == 'no table':
+        (note.parent / 'submission.csv').unlink()
+    elif damage == 'half a note':
+        note.write_text('{"model": "')
+    else:
+        frames = find_cubes(images)[note.parent.name]
+        shutil.copyfile(frames[1].image, frames[0].image)
+    run(images=images)
+    after = finished(tmp_path / 'out')
+    assert after[note] > before[note]
+    assert after[other] == before[other]
+
+
+def test_truth_is_read_before_the_work(run, toy_spacenet7, tmp_path):
+    (tmp_path / 'truth.csv').write_text('filename,id\n')
+    with pytest.raises(DataError, match='column geometry is missing'):
+        run(truth=tmp_path / 'truth.csv')
+    with pytest.raises(DataError, match='no identities'):
+        run(labels='labels')
+    with pytest.raises(ConfigError, match='at least 1'):
+        run(processes=0)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_labels_without_identities_are_not_scored(toy_spacenet7, tmp_path):
@@ -190,6 +233,14 @@ def test_paths_are_built_from_stems(toy_spacenet7, tmp_path):
         ({'merge': 'max'}, 'mean, linear'),
         ({'step': 600}, '0 < step <= tile'),
         ({'min_iou': 20}, 'from 0 to 1'),
+        ({'min_iou': 'x'}, 'from 0 to 1'),
+        ({'threshold': float('nan')}, 'a number from'),
+        ({'min_area': -4}, 'from 0'),
+        ({'simplify': -1}, 'from 0'),
+        ({'batch_size': 0}, 'a whole number from 1'),
+        ({'look_ahead': 1.5}, 'a whole number from 0'),
+        ({'collapse': 3}, 'collapse.floor=0'),
+        ({'collapse.floor': 'x'}, "collapse.floor='x'"),
         ({'collapse.flor': 0}, "'collapse.flor'. Did you mean 'floor'"),
         ({'colapse.floor': 0}, "'colapse.floor'"),
     ],

@@ -30,7 +30,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images', required=True, help='folder of AOI folders, or one of them')
     parser.add_argument('--out', required=True, help='output folder; finished AOIs are kept')
     parser.add_argument('--truth', help='CSV of the truth in pixels (default: label files)')
-    parser.add_argument('--labels', default='labels_match', help='label folder of each AOI')
+    parser.add_argument(
+        '--labels', default='labels_match', help="label folder of each AOI, 'none' for no score"
+    )
     parser.add_argument('--processes', type=int, default=1, help='AOIs at a time')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
@@ -42,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the pipeline and print what it found."""
     args = vars(parse_args(argv))
     options = make_options(args.pop('options'))
+    args['labels'] = None if args['labels'] == 'none' else args['labels']
     with short_warnings():
         summary = run_pipeline(options=options, **args)
     for aoi, count in summary['buildings'].items():

@@ -74,6 +74,8 @@ class FootprintLoss(nn.Module):
                 where="type='FootprintLoss'",
                 fix='Make num_classes of the head, the target channels and the weights agree',
             )
+        # Sums over a batch have millions of terms: half precision would round them to 0.4 %.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         mask = target != self.ignore_index
         clean = torch.where(mask, target, 0).to(logits.dtype)
         mask = None if bool(mask.all()) else mask

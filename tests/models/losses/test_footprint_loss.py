@@ -59,6 +59,15 @@ def test_empty_target_and_prediction_cost_nothing(loss):
     assert loss(empty, torch.zeros_like(empty)).item() == pytest.approx(0)
 
 
+def test_half_precision_logits_are_summed_in_full():
+    logits = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(0)).bfloat16()
+    target = (torch.rand(logits.shape, generator=torch.Generator().manual_seed(1)) > 0.9).byte()
+    loss = FootprintLoss({'bce': 10, 'jaccard': 2.5, 'dice': 1, 'focal': 1})
+    for name, value in loss(logits, target).items():
+        torch.testing.assert_close(value, loss(logits.float(), target)[name])
+    assert loss(logits.double(), target)['loss_bce'].dtype == torch.float64
+
+
 def test_the_sum_runs_over_the_whole_batch():
     batch = torch.stack([LOGITS, -LOGITS]), torch.stack([Y, Y])
     single = [soft_jaccard(a, b).item() for a, b in zip(*batch, strict=True)]
