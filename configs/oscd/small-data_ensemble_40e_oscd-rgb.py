@@ -1,7 +1,7 @@
-# The change detector to use when there are few labelled pairs: two networks of different make, side
-# by side, whose errors differ. Colour that any source has, each date stretched by itself, crops that
-# seek change, photometry drawn per date, averaged weights. Tested on every labelled city that it was
-# not trained on: python tools/test.py CONFIG CKPT --cfg-options data_root=DIR
+# The change detector to use when there are few labelled pairs: two networks of different make with
+# different errors. Colour that any source has, each date stretched by itself, change-seeking crops,
+# photometry drawn per date, averaged weights. Tested on every labelled city that it was not trained
+# on: python tools/test.py CONFIG CKPT --cfg-options data_root=DIR
 # The ResNet's weights are random, or --cfg-options pretrained=CHECKPOINT.
 _base_ = [
     '../_base_/datasets/oscd_rgb_crops.py',
