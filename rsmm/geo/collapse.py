@@ -149,7 +149,7 @@ def temporal_collapse(
     """
     rule = rule or CollapseRule()
     p = np.asarray(probabilities, np.float32)
-    if p.ndim != 3 or (valid is not None and valid.shape != p.shape):
+    if p.ndim != 3 or not p.size or (valid is not None and valid.shape != p.shape):
         shapes = p.shape if valid is None else (p.shape, valid.shape)
         raise DataError(f'expected probabilities and masks of shape (T, H, W), found {shapes}')
     valid = np.ones(p.shape, bool) if valid is None else valid

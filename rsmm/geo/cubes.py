@@ -124,7 +124,7 @@ def clip_to_valid(rows: Sequence[tuple], valid: np.ndarray | None) -> list[tuple
     cut = []
     for name, shape in rows:
         if hidden.intersects(shape):
-            parts = shapely.get_parts(shape.difference(hidden))
+            parts = shapely.get_parts(repair([shape])[0].difference(hidden))
             areas = parts[shapely.get_type_id(parts) == 3]
             shape = areas[0] if len(areas) == 1 else shapely.multipolygons(areas)
         if not shape.is_empty:

@@ -72,6 +72,8 @@ def test_shapes_must_agree():
         temporal_collapse(np.zeros((4, 4)))
     with pytest.raises(DataError, match=r'\(T, H, W\)'):
         temporal_collapse(np.zeros((2, 4, 4)), np.zeros((1, 4, 4), bool))
+    with pytest.raises(DataError, match=r'\(T, H, W\)'):
+        temporal_collapse(np.zeros((0, 4, 4)))
 
 
 def test_watershed_separates_touching_buildings():

@@ -80,6 +80,10 @@ def test_nothing_is_filled_where_there_is_no_data():
 def test_clip_keeps_what_is_valid():
     assert clip_to_valid([(1, BOX)], None) == [(1, BOX)]
     assert clip_to_valid([(1, BOX)], np.ones((5, 5), bool)) == [(1, BOX)]
+    bowtie = shapely.Polygon([(0, 0), (4, 4), (4, 0), (0, 4)])
+    right = np.arange(6) >= np.full((6, 1), 3)
+    rows = clip_to_valid([(1, BOX), (2, bowtie), (3, shapely.box(0, 0, 3, 3))], right)
+    assert [(name, shape.area) for name, shape in rows] == [(1, 4), (2, 3)]
 
 
 def test_same_ids_are_united():
