@@ -86,4 +86,6 @@ class BuildingTiles(RSDataset):
                     'seg_fields': [],
                 }
             )
+        if not entries:
+            raise DataError('no tile is left', where=root, fix='Check include and exclude')
         return entries

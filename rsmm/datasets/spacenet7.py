@@ -199,7 +199,11 @@ class SpaceNet7Dataset(RSDataset):
                 logger='current',
             )
         if not usable:
-            raise DataError(f'no frames in subset {self.subset!r}', where=folder)
+            raise DataError(
+                f'no frames{" with labels" if self.need_labels else ""} in subset {self.subset!r}',
+                where=folder,
+                fix='labels=None takes images without labels' if self.need_labels else '',
+            )
         return [_entry(frame) for frame in usable]
 
 

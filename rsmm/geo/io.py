@@ -141,7 +141,7 @@ def read_vector(
         raise DataNotFoundError('there is no such file', where=path)
     try:
         frame = pyogrio.read_dataframe(path)
-    except (DataSourceError, UnicodeDecodeError, ValueError) as error:
+    except (DataSourceError, shapely.GEOSException, UnicodeDecodeError, ValueError) as error:
         raise DataError(f'cannot be read ({error})', where=path) from error
     if not hasattr(frame, 'geometry'):
         raise DataError('holds no geometries', where=path)

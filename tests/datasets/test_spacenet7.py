@@ -182,6 +182,8 @@ def test_bad_settings(toy_spacenet7, tmp_path):
         build(toy_spacenet7, subset='val', val_aois=['L15-9999'])
     with pytest.raises(ConfigError, match='no AOI is left'):
         select_aois(NEIGHBOURS[:2], 'train', None, 0.5)
+    with pytest.raises(DataError, match=r'no frames with labels .*labels=None'):
+        build(toy_spacenet7, split='test_public')
     with pytest.raises(DataError, match='no images'):
         find_cubes(toy_spacenet7 / 'csvs')
     with pytest.raises(DataError, match='does not end in'):
@@ -238,3 +240,6 @@ def test_real_vegas_tiles(real_data):
     assert counts == [49, 3, 29]
     with pytest.raises(DataError, match='no tile img7'):
         BuildingTiles(str(real_data / 'spacenet2_vegas'), include=['img7'])
+    name = 'AOI_2_Vegas_img225'
+    with pytest.raises(DataError, match='no tile is left'):
+        BuildingTiles(str(real_data / 'spacenet2_vegas'), include=[name], exclude=[name])

@@ -97,6 +97,11 @@ def test_absent_and_broken_files(tmp_path):
     broken.write_text('{"type": "FeatureCollection", "features": [')
     with pytest.raises(DataError, match=r'broken\.geojson'):
         read_vector(broken)
+    ring = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [9, 0], [0, 9]]]}'
+    feature = f'{{"type": "Feature", "properties": {{}}, "geometry": {ring}}}'
+    broken.write_text(f'{{"type": "FeatureCollection", "features": [{feature}]}}')
+    with pytest.raises(DataError, match='closed'):
+        read_vector(broken)
     with pytest.raises(DataError, match=r'broken\.geojson'):
         read_mask_stack(broken)
     with pytest.raises(DataError, match=r'\.shp'):
