@@ -215,6 +215,6 @@ def test_scenes_are_stretched_by_their_own_limits(tmp_path: Path) -> None:
 
 
 def test_the_scale_of_a_config(repo_root: Path) -> None:
-    config = repo_root / 'configs/oscd/small-data_ensemble_40e_oscd-rgb.py'
+    config = repo_root / 'configs/oscd/small-data_ensemble_16e_oscd-rgb.py'
     assert scene_scale(str(config)) == {'type': 'ScaleQuantile', 'out': 'uint8'}
     assert scene_scale(str(repo_root / 'configs/gid/unet_resnet18_100e_gid5.py')) is None

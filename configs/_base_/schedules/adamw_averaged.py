@@ -1,7 +1,7 @@
 # AdamW, a short rise and a cosine, weights averaged over about a hundred steps.
-epochs = 40
+epochs = 16
 lr = 1e-3
-warmup = 5
+warmup = 2
 
 optim_wrapper = dict(
     type='OptimWrapper',
