@@ -18,6 +18,9 @@ from rsmm.geo.io import complete_file
 from rsmm.geo.rasterize import Transform, as_affine, grid_offset
 from rsmm.geo.windows import Window, blend_weights, sliding_windows
 
+#: Rows handed on at a time: what is made of them is small beside the sums.
+ROWS = 64
+
 
 def stream_windows(
     read: Callable[[Window], np.ndarray],
@@ -60,7 +63,9 @@ def stream_windows(
                 total[:, columns] += value * weights
                 weight[:, columns] += weights
         final = following - done
-        yield done, total[:final] / weight[:final]
+        for row in range(0, final, ROWS):
+            part = slice(row, min(row + ROWS, final))
+            yield done + row, total[part] / weight[part]
         # Rows that the next tiles touch move up.
         for held in (total, weight):
             held[: held.shape[0] - final] = held[final:].copy()
