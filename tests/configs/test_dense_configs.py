@@ -114,6 +114,7 @@ def _as_gid5(config):
 def test_small_data_config_tests_what_it_was_not_trained_on(toy: Path) -> None:
     path = CONFIGS / 'oscd/small-data_ensemble_16e_oscd-rgb.py'
     config = load_config(path, {'data_root': str(toy / 'oscd')})
+    init_default_scope('rsmm')
     test = Runner.build_dataloader({**config.test_dataloader, 'num_workers': 0}, seed=0)
     names = {info['name'] for info in test.dataset.load_data_list()}
     assert names == {'nantes', 'brasilia'}  # the toy set holds three cities of the training list
