@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from torch import nn
 
 from rsmm.apis.detection import (
@@ -20,7 +19,7 @@ from rsmm.apis.detection import (
     write_boxes,
     write_coco_results,
 )
-from rsmm.datasets.boxes import IMAGE_SUFFIXES
+from rsmm.datasets.boxes import IMAGE_SUFFIXES, list_images
 from rsmm.errors import ConfigError, DataError
 from rsmm.utils import atomic_write
 
@@ -68,8 +67,6 @@ def load_detector(
     from rsmm.apis.scene import load_model
     from rsmm.engine.checkpoint import load_checkpoint_file
 
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        raise ConfigError('there is no CUDA device', where=f'device={device}')
     settings = load_config(config, options)
     head = settings.model.get('bbox_head') or settings.model.get('roi_head', {}).get('bbox_head')
     if head is None:
@@ -99,7 +96,7 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         found = [path]
         if path.is_dir():
-            found = sorted(p for p in path.glob('[!.]*') if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = list_images(path)
             if not found:
                 raise DataError(
                     'holds no images', where=path, fix=f'Known: {", ".join(IMAGE_SUFFIXES)}'

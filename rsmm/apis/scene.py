@@ -46,6 +46,8 @@ def load_model(
     from rsmm.engine.weights import load_weights
     from rsmm.registry import MODELS
 
+    if device.startswith('cuda') and not torch.cuda.is_available():
+        raise ConfigError('there is no CUDA device', where=f'device={device}')
     settings = load_config(config, options)
     init_default_scope(settings.get('default_scope', 'rsmm'))
     model = MODELS.build(model_settings(settings))
@@ -180,23 +182,26 @@ def dates_of(values: np.ndarray) -> list[np.ndarray]:
     return [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
 
 
-def blank_missing(rows, stored, marks: Sequence[float | None], height: int = 64):
-    """Set rows of a map to 255 where an image has no data, reading ``height`` rows at a time."""
+def blank_missing(rows, stored, marks: Sequence[float | None]):
+    """Set rows of a map, a few at a time, to 255 where an image has no data."""
     for start, labels in rows:
-        for row in range(0, len(labels), height):
-            part = labels[row : row + height]
-            values = dates_of(stored(Window(start + row, 0, *part.shape)))
-            for date, mark in zip(values, marks, strict=True):
-                part[missing_pixels(date, mark)] = IGNORE
+        dates = dates_of(stored(Window(start, 0, *labels.shape)))
+        for date, mark in zip(dates, marks, strict=True):
+            labels[missing_pixels(date, mark)] = IGNORE
         yield start, labels
 
 
 def read_mark(path: str | Path) -> float | None:
     """Return the value of pixels without data; 0 for 16-bit images that declare none, as S2 has."""
     with opened(path, sidecars=False) as source:
-        if source.nodata is None and source.dtypes[0] == 'uint16':
-            return 0.0
-        return source.nodata
+        return mark_of(source)
+
+
+def mark_of(source) -> float | None:
+    """:func:`read_mark` of an open file."""
+    if source.nodata is None and source.dtypes[0] == 'uint16':
+        return 0.0
+    return source.nodata
 
 
 def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dict | None:
@@ -258,7 +263,8 @@ def thumbnail(
         planes = source.read(
             index and [i + 1 for i in index], out_shape=(len(index or names), *shape)
         )
-    image, nodata = fill_nan(planes.transpose(1, 2, 0), read_mark(path))
+        mark = mark_of(source)
+    image, nodata = fill_nan(planes.transpose(1, 2, 0), mark)
     return {'img': image, 'bands': tuple(bands or names), 'nodata': nodata}
 
 

@@ -113,6 +113,13 @@ class BadBoxes:
             )
 
 
+def list_images(folder: Path, deep: bool = False) -> list[Path]:
+    """Images of a folder by name, of its folders too when ``deep``."""
+    # A leading dot marks what file managers leave behind.
+    paths = folder.rglob('[!.]*') if deep else folder.glob('[!.]*')
+    return sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
 def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Match images and label files by stem.
 
@@ -123,12 +130,7 @@ def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     for folder in (images, labels):
         if not folder.is_dir():
             raise DataNotFoundError('there is no such folder', where=folder)
-    # A leading dot marks what file managers leave behind.
-    pictures = {
-        p.stem: p
-        for p in sorted(images.iterdir())
-        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')
-    }
+    pictures = {p.stem: p for p in list_images(images)}
     texts = {p.stem: p for p in labels.glob('[!.]*.txt')}
     for kind, lone, where in (
         ('images have no label file', sorted(set(pictures) - set(texts)), labels),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.datasets.base import RSDataset
-from rsmm.datasets.boxes import IMAGE_SUFFIXES
+from rsmm.datasets.boxes import list_images
 from rsmm.errors import DataError
 from rsmm.geo.tiles import parse_tile_name
 from rsmm.registry import DATASETS
@@ -42,7 +42,7 @@ class UnlabeledTiles(RSDataset):
     def load_data_list(self) -> list[dict]:
         """List the images; each has ``img_path``, ``img_id`` and, by its name, ``tile``."""
         root = Path(self.data_root)
-        paths = sorted(p for p in root.rglob('[!.]*') if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = list_images(root, deep=True)
         if not paths:
             raise self.not_found('holds no images', root)
         entries = []

@@ -6,6 +6,7 @@ Widths and spacings say their unit in their name; pixel units unless a ``transfo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,10 +15,13 @@ from affine import Affine
 from rasterio.features import rasterize
 from scipy import ndimage
 
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 from rsmm.geo.polygons import polygonal, repair
 
 Transform = Affine | Sequence[float] | None
+
+#: What to do about dates that do not lie on each other.
+ONE_GRID = 'Bring both dates to one grid, e.g. with gdalwarp'
 
 
 def as_affine(transform: Transform) -> Affine:
@@ -33,17 +37,27 @@ def as_affine(transform: Transform) -> Affine:
     return Affine(*transform[:6])
 
 
-def grid_offset(
-    transform: Transform, shape: Sequence[int], other: Transform, other_shape: Sequence[int]
-) -> float:
-    """Return how far the corners of two images lie apart, in pixels of the first.
+def check_same_place(
+    paths: Sequence[str | Path],
+    transforms: Sequence[Transform],
+    shapes: Sequence[tuple[int, int]],
+    limit: float = 0.5,
+) -> None:
+    """Refuse two images whose corners lie apart; an image without an affine lies anywhere.
 
     Args:
-        transform: Affine of the first image.
-        shape: Its (H, W).
-        other, other_shape: The same of the second.
+        paths: The two files.
+        transforms: Their affines.
+        shapes: Their (H, W).
+        limit: Distance accepted, in pixels of the first.
+
+    Raises:
+        DataError: They lie further apart.
     """
-    matrix = ~as_affine(transform) * as_affine(other)
+    if transforms[0] is None or transforms[1] is None:
+        return
+    shape, other_shape = shapes
+    matrix = ~as_affine(transforms[0]) * as_affine(transforms[1])
     pairs = [
         (
             matrix * (right * other_shape[1], down * other_shape[0]),
@@ -52,7 +66,9 @@ def grid_offset(
         for right in (0, 1)
         for down in (0, 1)
     ]
-    return max(abs(a - b) for found, own in pairs for a, b in zip(found, own, strict=True))
+    off = max(abs(a - b) for found, own in pairs for a, b in zip(found, own, strict=True))
+    if off > limit:
+        raise DataError(f'lies {off:.3g} pixels away from {paths[0]}', where=paths[1], fix=ONE_GRID)
 
 
 def to_pixels(geometries: Sequence[shapely.Geometry], transform: Transform) -> np.ndarray:

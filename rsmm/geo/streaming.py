@@ -15,7 +15,7 @@ import numpy as np
 
 from rsmm.errors import DataError
 from rsmm.geo.io import complete_file
-from rsmm.geo.rasterize import Transform, as_affine, grid_offset
+from rsmm.geo.rasterize import ONE_GRID, Transform, as_affine, check_same_place
 from rsmm.geo.windows import Window, blend_weights, sliding_windows
 
 #: Rows handed on at a time: what is made of them is small beside the sums.
@@ -146,17 +146,14 @@ def read_stacked(
     corner = (0, 0, 1, 1)
     places = [read_raster(path, window=corner, sidecars=True)[1] for path in paths]
     for path, shape, place in zip(paths[1:], shapes[1:], places[1:], strict=True):
-        fix = 'Bring both dates to one grid, e.g. with gdalwarp'
         if shape != shapes[0] or place['crs'] != places[0]['crs']:
             raise DataError(
                 f'differs in size or coordinate system from {paths[0]}: {shape} and {shapes[0]}',
                 where=path,
-                fix=fix,
+                fix=ONE_GRID,
             )
         transforms = places[0]['transform'], place['transform']
-        off = 0.0 if None in transforms else grid_offset(transforms[0], shape, transforms[1], shape)
-        if off > 0.5:
-            raise DataError(f'lies {off:.3g} pixels away from {paths[0]}', where=path, fix=fix)
+        check_same_place((paths[0], path), transforms, (shape, shape))
 
     def read(window: Window) -> np.ndarray:
         dates = [read_raster(path, order, bands, window=window)[0] for path in paths]

@@ -15,7 +15,7 @@ from mmcv.transforms import BaseTransform, Compose
 from rsmm.datasets.transforms.labels import IGNORE, check_label_size, read_change_mask
 from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo.rasterize import grid_offset
+from rsmm.geo.rasterize import ONE_GRID, check_same_place
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import canonical_band
 
@@ -245,7 +245,7 @@ def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray
             f'has {image.shape[0]}x{image.shape[1]} pixels, expected {shape[0]}x{shape[1]} as the '
             f'{"label" if resample else "first date"}',
             where=path,
-            fix='Bring both dates to one grid, e.g. with gdalwarp',
+            fix=ONE_GRID,
         )
     return regrid(image, transform, shape, grid)
 
@@ -278,25 +278,16 @@ def _check_places(
 ) -> None:
     """Refuse dates in two coordinate systems or places; sizes are compared later."""
     first, second = founds
-    fix = 'Bring both dates to one grid, e.g. with gdalwarp'
     if first['crs'] != second['crs']:
         raise DataError(
             f'its coordinate system differs from that of {first["img_path"]}: '
             f'{_short(second["crs"])} and {_short(first["crs"])}',
             where=second['img_path'],
-            fix=fix,
+            fix=ONE_GRID,
         )
-    if first['transform'] is None or second['transform'] is None:
-        return
-    if shapes[0] != shapes[1] and not resample:
-        return
-    off = grid_offset(first['transform'], shapes[0], second['transform'], shapes[1])
-    if off > (TOLERANCE * max(shapes[0]) if resample else 0.5):
-        raise DataError(
-            f'lies {off:.3g} pixels away from {first["img_path"]}',
-            where=second['img_path'],
-            fix=fix,
-        )
+    if shapes[0] == shapes[1] or resample:
+        paths, transforms = zip(*((f['img_path'], f['transform']) for f in founds), strict=True)
+        check_same_place(paths, transforms, shapes, TOLERANCE * max(shapes[0]) if resample else 0.5)
 
 
 def _short(crs: str | None) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel, ModuleList
+from mmengine.model import ModuleList
 
 from rsmm.errors import ConfigError
+from rsmm.models.base import ScopedModel
 from rsmm.models.change_detectors.change_detector import ChangeDetector
 from rsmm.registry import MODELS
 
 
 @MODELS.register_module()
-class ChangeEnsemble(BaseModel):
+class ChangeEnsemble(ScopedModel):
     """Detectors trained side by side from different weights, whose probabilities are averaged.
 
     Networks trained on few pairs differ most in their false alarms, which the mean dampens
@@ -35,8 +36,6 @@ class ChangeEnsemble(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if isinstance(data_preprocessor, dict):
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
         self.members = ModuleList(MODELS.build(member) for member in members)
         if len(members) < 2 or not all(isinstance(m, ChangeDetector) for m in self.members):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
+from rsmm.models.base import ScopedModel
 from rsmm.models.selfsup.projectors import pool
 from rsmm.models.selfsup.saco import BandGrouper
 from rsmm.ops.texture import lbp
@@ -31,7 +31,7 @@ def lbp_histogram(codes: Tensor, bins: int) -> Tensor:
 
 
 @MODELS.register_module()
-class BandGroupClassifier(BaseModel):
+class BandGroupClassifier(ScopedModel):
     """Linear classifier on pooled features of each band group; the groups' outputs are averaged.
 
     With ``texture`` the LBP histogram of all bands joins the features of every group. Only the
@@ -70,8 +70,6 @@ class BandGroupClassifier(BaseModel):
     ) -> None:
         if compat not in (None, 'reference'):
             raise ConfigError(f"compat={compat!r} is neither None nor 'reference'")
-        if isinstance(data_preprocessor, dict):
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
         self.backbone.requires_grad_(False)

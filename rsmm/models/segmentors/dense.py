@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import nn
 
+from rsmm.models.base import ScopedModel
 from rsmm.models.segmentors.encoders import feature_channels, freeze, pad_to_multiple
 from rsmm.registry import MODELS
 
 
-class DenseModel(BaseModel):
+class DenseModel(ScopedModel):
     """Encoder, decoder and loss; subclasses say how inputs become features.
 
     The decoder is any module that maps a tuple of features to logits (N, K, h, w): rsmm's
@@ -46,9 +46,6 @@ class DenseModel(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if isinstance(data_preprocessor, dict):
-            # mmengine would look in the root registry when no default scope is set.
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
         if decode_head.get('in_channels') == 'auto':
             channels = self.fused_channels(feature_channels(backbone, bands))
