@@ -118,7 +118,7 @@ class TwoStreams(Dataset):
         for index in range(self.sizes[0]):
             info = self.labelled.get_data_info(index)
             label = info.get('gt_label')
-            if 'gt_score' not in info and not (isinstance(label, int) and 0 <= label):
+            if 'gt_score' not in info and not (isinstance(label, int) and label >= 0):
                 raise DataError(
                     f'label {label!r} of a sample in the labelled stream',
                     where=info.get('img_path'),

@@ -9,7 +9,7 @@ functions take images ``(N, C, H, W)`` float in [0, 1] of any band count and one
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 #: Weights of Pillow's ``SMOOTH`` filter; the centre counts five times.
 _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
@@ -74,7 +74,7 @@ def auto_contrast(images: torch.Tensor) -> torch.Tensor:
 def equalise(images: torch.Tensor) -> torch.Tensor:
     """Flatten the histogram of each band of each image, in Pillow's integer arithmetic."""
     count, channels, height, width = images.shape
-    levels = (images * 255).round_().long().view(count * channels, -1)
+    levels = (images * 255).round_().long().reshape(count * channels, -1)
     counts = torch.zeros(count * channels, 256, dtype=torch.long, device=images.device)
     counts.scatter_add_(1, levels, torch.ones_like(levels))
     bins = torch.arange(256, device=images.device)
@@ -83,7 +83,7 @@ def equalise(images: torch.Tensor) -> torch.Tensor:
     below = counts.cumsum(1) - counts
     table = ((step // 2 + below) // step.clamp_min(1)).clamp_(max=255)
     flat = table.gather(1, levels).to(images) / 255
-    return torch.where(step > 0, flat, images.view_as(flat)).view_as(images)
+    return torch.where(step > 0, flat, images.reshape(flat.shape)).view(images.shape)
 
 
 def invert(images: torch.Tensor) -> torch.Tensor:

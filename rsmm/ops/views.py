@@ -12,16 +12,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
-from rsmm.errors import ConfigError
+from rsmm.errors import ConfigError, DataError
 from rsmm.ops.augment_policies import StrongAugment, get_policy
+from rsmm.sensors import resolve_bands, rgb_positions
 
 #: Uniform numbers of a weak view: top, left, flip left-right, flip top-bottom.
 WEAK_DRAWS = 4
 _RESIZES = ('antialias', 'corners')
-#: Luma of red, green and blue (ITU-R BT.601), as Pillow turns colour into grey.
-_LUMA = {'B04': 0.299, 'B03': 0.587, 'B02': 0.114, 'R': 0.299, 'G': 0.587, 'B': 0.114}
+#: Luma weights of red, green and blue (ITU-R BT.601), as Pillow turns colour into grey.
+_LUMA = (0.299, 0.587, 0.114)
 
 
 class Views:
@@ -41,8 +42,8 @@ class Views:
             none.
         strong_on: ``'image'`` draws crop and flips of a strong view anew; ``'weak'`` takes those of
             the weak view and changes values only, so that labels per pixel stay in place.
-        bands: Names of the bands. Red, green and blue weigh as luma in the grey image, other
-            combinations alike.
+        bands: Names of the bands, or of an order. Red, green and blue weigh as luma in the grey
+            image, other combinations alike.
 
     Raises:
         ConfigError: A setting that does not exist.
@@ -59,7 +60,7 @@ class Views:
         num_ops: int = 3,
         cut: float | None = None,
         strong_on: str = 'image',
-        bands: Sequence[str] | None = None,
+        bands: str | Sequence[str] | None = None,
     ) -> None:
         chosen = get_policy(policy, table)
         for name, value, known in (
@@ -67,7 +68,9 @@ class Views:
             ('strong_on', strong_on, ('image', 'weak')),
         ):
             if value not in known:
-                raise ConfigError(f'{name}={value!r} is not one of {", ".join(known)}', where='views')
+                raise ConfigError(
+                    f'{name}={value!r} is not one of {", ".join(known)}', where='views'
+                )
         if strong_on == 'weak':
             chosen = chosen.photometric()
         elif cut is not None:
@@ -140,10 +143,17 @@ def view_name(kind: str, number: int) -> str:
     return kind if number == 0 else f'{kind}_{number + 1}'
 
 
-def _luma(bands: Sequence[str] | None) -> tuple[float, ...] | None:
-    if bands is None or len(bands) != 3 or not all(band in _LUMA for band in bands):
+def _luma(bands: str | Sequence[str] | None) -> tuple[float, ...] | None:
+    """Weights of the bands in the grey image; None where they are not red, green and blue."""
+    bands = () if bands is None else resolve_bands(bands)
+    try:
+        positions = rgb_positions(bands)
+    except DataError:
         return None
-    return tuple(_LUMA[band] for band in bands)
+    weights = [0.0, 0.0, 0.0]
+    for position, weight in zip(positions, _LUMA, strict=True):
+        weights[position] = weight
+    return tuple(weights)
 
 
 def crop_and_flip(
@@ -163,7 +173,16 @@ def crop_and_flip(
     rows = _positions(draws[:, 0], draws[:, 3], images.shape[2], size, padding)
     columns = _positions(draws[:, 1], draws[:, 2], images.shape[3], size, padding)
     rows, columns = rows.to(images.device), columns.to(images.device)
-    count, bands = images.shape[:2]
+    if images.dtype == torch.uint16:  # torch moves its bits, but only under another name
+        moved = crop_at(images.view(torch.int16), rows, columns)
+        return moved.view(torch.uint16)
+    return crop_at(images, rows, columns)
+
+
+def crop_at(images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Take rows and columns ``(N, size)`` of each image, ``(N, C, H, W)`` in and out."""
+    size = rows.shape[1]
+    bands = images.shape[1]
     rows = rows[:, None, :, None].expand(-1, bands, -1, images.shape[3])
     columns = columns[:, None, None, :].expand(-1, bands, size, -1)
     return images.gather(2, rows).gather(3, columns)
