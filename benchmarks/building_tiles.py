@@ -19,10 +19,8 @@ from PIL import Image, ImageDraw
 from record import record
 
 from rsmm.apis.config import load_config
-from rsmm.apis.scene import load_model, tile_predictor
 from rsmm.datasets.building_tiles import BuildingTiles
 from rsmm.datasets.transforms.footprints import read_footprints
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.evaluation.functional import (
     f1_score,
     footprint_counts,
@@ -30,6 +28,8 @@ from rsmm.evaluation.functional import (
     pixel_counts,
 )
 from rsmm.geo import FootprintSet, footprint_mask, logits_to_polygons
+from rsmm.geo.raster import read_raster
+from rsmm.inference.scene import load_model, tile_predictor
 
 MIN_AREA = 100  # pixels of 0.3 m: 9 square metres
 WAYS = [{'threshold': t} for t in (0.0, 0.5, 1.0, 1.5, 2.0)]

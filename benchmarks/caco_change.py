@@ -21,10 +21,10 @@ from mmengine.registry import init_default_scope
 from sklearn.metrics import roc_auc_score
 
 from rsmm.apis.config import load_config, model_settings
+from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.datasets.transforms.scenes import LoadScenes
 from rsmm.datasets.transforms.seasonal import QuantileStretch
-from rsmm.engine.checkpoint import load_checkpoint_file
-from rsmm.models.selfsup.projectors import pool
+from rsmm.models.layers.pooling import pool
 from rsmm.registry import DATASETS, MODELS
 
 

@@ -19,11 +19,11 @@ from mmengine.registry import init_default_scope
 from sklearn.model_selection import StratifiedKFold
 
 from rsmm.apis.config import load_config, model_settings
+from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.datasets.transforms.seasonal import QuantileStretch
-from rsmm.engine.checkpoint import load_checkpoint_file
 from rsmm.evaluation.functional.knn import knn_scores
 from rsmm.evaluation.functional.probes import linear_probe_accuracy
-from rsmm.models.selfsup.projectors import pool
+from rsmm.models.layers.pooling import pool
 from rsmm.registry import DATASETS, MODELS
 from rsmm.sensors import RGB, resolve_bands
 from rsmm.toy.writers.common import to_uint8

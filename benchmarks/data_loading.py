@@ -29,7 +29,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 
 from rsmm.apis.cli import guarded
 from rsmm.datasets.eurosat import EuroSAT
-from rsmm.datasets.packed import pack_dataset
+from rsmm.datasets.packing import pack_dataset
 from rsmm.models.data_preprocessors.multispectral import MultiSpectralPreprocessor
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import RGB, band_order

@@ -29,8 +29,8 @@ from mmengine.registry import init_default_scope
 from record import record
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.scene import predict_scene, tile_predictor
 from rsmm.geo.streaming import stream_windows
+from rsmm.inference.scene import predict_scene, tile_predictor
 from rsmm.registry import DATASETS, MODELS
 from rsmm.toy import get_writer
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from record import record
 
-from rsmm.apis.detect_files import detect_files, load_detector
-from rsmm.apis.detection import model_predictor
 from rsmm.datasets.tiling import tile_windows
 from rsmm.geo.io import write_raster
+from rsmm.inference.detect_files import detect_files, load_detector
+from rsmm.inference.detection import model_predictor
 from rsmm.toy.aerial import draw_scene
 
 

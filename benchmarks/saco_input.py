@@ -18,7 +18,7 @@ import torch
 from mmengine.registry import init_default_scope
 from record import record
 
-from rsmm.datasets.scene_shards import pack_scenes
+from rsmm.datasets.packing import pack_scenes
 from rsmm.datasets.seeded import SampleIndex, SeededDataset
 from rsmm.registry import DATASETS
 

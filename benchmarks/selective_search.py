@@ -12,7 +12,7 @@ import numpy as np
 from record import record
 
 from rsmm.datasets.coco import read_coco
-from rsmm.datasets.transforms.loading import read_raster
+from rsmm.geo.raster import read_raster
 from rsmm.ops.selective_search import MODES, rank_regions, recall, region_hierarchy
 from rsmm.utils import track
 

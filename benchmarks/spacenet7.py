@@ -22,8 +22,6 @@ import numpy as np
 import shapely
 from record import record
 
-from rsmm.apis.spacenet7 import process_aoi
-from rsmm.apis.spacenet7_options import PipelineOptions
 from rsmm.datasets.spacenet7 import Frame
 from rsmm.evaluation.functional import scot
 from rsmm.geo import (
@@ -35,6 +33,8 @@ from rsmm.geo import (
     track_masks,
     write_raster,
 )
+from rsmm.studies.spacenet7 import process_aoi
+from rsmm.studies.spacenet7_options import PipelineOptions
 
 GSD = 4.0  # metres on the ground
 _TARGETS = {
@@ -124,7 +124,7 @@ def scene(size: int, width: int) -> dict:
 
     Reading the image, normalisation, outlines, tracking and writing every file count as outside.
     """
-    from rsmm.apis.scene import tile_predictor
+    from rsmm.inference.scene import tile_predictor
 
     model = build_model(width)
     network = model.logits

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from record import record
 
-from rsmm.apis.spacenet7 import find_buildings, read_truth
-from rsmm.apis.spacenet7_options import PipelineOptions
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.evaluation.functional import scot
 from rsmm.geo import make_cube, mask_to_polygons, read_mask_stack, track_footprints
+from rsmm.studies.spacenet7 import find_buildings, read_truth
+from rsmm.studies.spacenet7_options import PipelineOptions
 
 SWITCHES = {
     'baseline (tracker 0.20)': {},

@@ -17,14 +17,14 @@ import sys
 
 from mmengine.config import DictAction
 
-from rsmm.apis.benchmark import (
+from rsmm.apis.cli import guarded
+from rsmm.studies.benchmark import (
     BUDGETS,
     TASKS,
     parse_checkpoints,
     run_benchmark,
     split_options,
 )
-from rsmm.apis.cli import guarded
 from rsmm.visualization.benchmark import table_markdown
 
 

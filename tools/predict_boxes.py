@@ -16,8 +16,8 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.detect_files import VECTOR_FORMATS, detect_files, find_images, load_detector
-from rsmm.apis.detection import model_predictor
+from rsmm.inference.detect_files import VECTOR_FORMATS, detect_files, find_images, load_detector
+from rsmm.inference.detection import model_predictor
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.scene import load_model, predict_scene, scene_scale
+from rsmm.inference.scene import load_model, predict_scene, scene_scale
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

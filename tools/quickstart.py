@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.quickstart import FULL, SHORT, Quickstart
+from rsmm.studies.quickstart import FULL, SHORT, Quickstart
 
 
 def main() -> int:

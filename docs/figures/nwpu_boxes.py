@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from rsmm.apis.config import load_config
-from rsmm.apis.detect_files import load_detector
-from rsmm.apis.detection import Detections, model_predictor
-from rsmm.datasets.transforms.loading import read_raster
+from rsmm.geo.raster import read_raster
+from rsmm.inference.detect_files import load_detector
+from rsmm.inference.detection import Detections, model_predictor
 from rsmm.registry import DATASETS
 
 OUT = Path(__file__).with_suffix('.png')

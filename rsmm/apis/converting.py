@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from rsmm.apis.cli import guarded
-from rsmm.engine.checkpoint import load_checkpoint_file, save_checkpoint_file
-from rsmm.engine.weights import state_dict_of
+from rsmm.checkpoints import converters
+from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
+from rsmm.checkpoints.weights import state_dict_of
 from rsmm.errors import CheckpointError
-from rsmm.models import converters
 from rsmm.utils import sha256_file
 
 #: Facts that a published file keeps. The config text, host, time and paths stay at home.
@@ -69,11 +69,11 @@ def convert_file(
     Args:
         path: File of torchvision, timm, SeCo, CACo or SACo; code in it is not run.
         out: Target, to be used with ``init_cfg=dict(type='Pretrained', prefix='backbone.')``.
-        source: See :func:`rsmm.models.converters.convert`.
+        source: See :func:`rsmm.checkpoints.converters.convert`.
         whole: Write projectors, key encoder and queue too, for ``load_from``.
 
     Returns:
-        The :class:`rsmm.models.converters.Conversion`.
+        The :class:`rsmm.checkpoints.converters.Conversion`.
 
     Raises:
         CheckpointError: The file cannot be read or converted completely.

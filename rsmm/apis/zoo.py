@@ -234,7 +234,7 @@ def _checkpoint(entry: ZooEntry, pretrained: bool | str | PathLike) -> str | Pat
 
 
 def _load(net: nn.Module, checkpoint: str | PathLike) -> None:
-    from rsmm.engine.checkpoint import load_checkpoint_file
-    from rsmm.engine.weights import load_weights
+    from rsmm.checkpoints.files import load_checkpoint_file
+    from rsmm.checkpoints.weights import load_weights
 
     load_weights(net, load_checkpoint_file(checkpoint), 'model', where=checkpoint)

@@ -14,8 +14,8 @@ from rsmm.datasets.boxes import (
     read_lines,
 )
 from rsmm.datasets.classes import CLASSES
-from rsmm.datasets.maps import raster_shape
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 
 VERSIONS = ('v1.0', 'v1.5')

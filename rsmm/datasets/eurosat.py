@@ -17,8 +17,9 @@ from rsmm.datasets.splits import (
     spatial_split,
     stratified_split,
 )
-from rsmm.datasets.transforms.loading import check_darkest, read_raster
+from rsmm.datasets.transforms.loading import check_darkest
 from rsmm.errors import ConfigError, DataError, did_you_mean
+from rsmm.geo.raster import read_raster
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices, band_order, resolve_bands
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.tiling import tile_windows
 from rsmm.datasets.transforms.labels import check_label_size
 from rsmm.errors import DataError, did_you_mean
+from rsmm.geo.raster import raster_shape
 
 
 class MapDataset(RSDataset, ABC):
@@ -107,11 +107,3 @@ class MapDataset(RSDataset, ABC):
 def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
     """Return names as a tuple; a text is one name."""
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def raster_shape(path: str | Path) -> tuple[int, int]:
-    """Return (H, W) of an image from its header."""
-    from rsmm.datasets.transforms.loading import opened
-
-    with opened(path, sidecars=False) as source:
-        return source.height, source.width

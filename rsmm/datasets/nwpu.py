@@ -15,8 +15,8 @@ from rsmm.datasets.boxes import (
 )
 from rsmm.datasets.classes import CLASSES
 from rsmm.datasets.coco import read_coco
-from rsmm.datasets.maps import raster_shape
 from rsmm.errors import DataError
+from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 
 _NUMBER = r'\s*([-+.\w]+)\s*'

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
-from rsmm.datasets.maps import MapDataset, as_names, raster_shape
+from rsmm.datasets.maps import MapDataset, as_names
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, band_order, canonical_band, resolve_bands
 

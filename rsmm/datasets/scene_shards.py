@@ -15,18 +15,16 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from rsmm.datasets.packed import check_space
 from rsmm.datasets.scenes import Scene, scene_date
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import band_indices
-from rsmm.utils import atomic_write, track
 
-VERSION = 1
+SHARD_VERSION = 1
 PACK_COMMAND = 'python tools/dataset_converters/pack_scenes.py'
 
 
@@ -48,7 +46,7 @@ class SceneShards:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder = Path(folder)
-        self.about = _read_plan(folder)
+        self.about = read_plan(folder)
         if self.about is None:
             raise DataNotFoundError(
                 'there are no packed scenes', where=folder, fix=f'Make them with {PACK_COMMAND}'
@@ -135,131 +133,15 @@ def open_shards(folder: str) -> SceneShards:
     return SceneShards(folder)
 
 
-def _read_plan(folder: Path) -> dict | None:
+def read_plan(folder: Path) -> dict | None:
     path = folder / 'shards.json'
     if not path.is_file():
         return None
     about = json.loads(path.read_text(encoding='utf-8'))
-    if about.get('version') != VERSION:
+    if about.get('version') != SHARD_VERSION:
         raise DataError(
-            f'shard format {about.get("version")}, this release reads {VERSION}',
+            f'shard format {about.get("version")}, this release reads {SHARD_VERSION}',
             where=path,
             fix=f'Pack again with {PACK_COMMAND}',
         )
     return about
-
-
-def write_shards(
-    out: str | Path,
-    names: Sequence[str],
-    load: Callable[[str], np.ndarray],
-    *,
-    bands: Sequence[str],
-    size: int,
-    resample: str,
-    scenes_per_shard: int = 1024,
-) -> int:
-    """Pack scenes, or finish packing them.
-
-    Args:
-        out: Folder to write.
-        names: ``<place>/<product id>`` of the scenes, sorted by place and date.
-        load: Returns a scene ``(size, size, C)`` by name.
-        bands: Canonical names aligned with the last axis.
-        size: Height and width in pixels.
-        resample: How ``load`` brings bands to the grid; kept for the reader.
-        scenes_per_shard: Scenes per file.
-
-    Returns:
-        Number of shards written now; complete ones are kept.
-
-    Raises:
-        DataError: The folder holds something else, or scenes of another dtype or size.
-    """
-    out = Path(out)
-    first = load(names[0])
-    about = {
-        'version': VERSION,
-        'dtype': first.dtype.str,
-        'bands': list(bands),
-        'size': size,
-        'resample': resample,
-        'scenes_per_shard': scenes_per_shard,
-    }
-    _write_plan(out, about, names)
-    shape = (size, size, len(bands))
-    starts = range(0, len(names), scenes_per_shard)
-    missing = []
-    for number, start in enumerate(starts):
-        part = names[start : start + scenes_per_shard]
-        path = shard_path(out, number)
-        if not path.is_file() or path.stat().st_size != len(part) * first.nbytes:
-            missing.append((path, part))
-    check_space(out, sum(len(part) for _, part in missing) * first.nbytes)
-    for path, part in track(missing, 'Packing shards'):
-        with atomic_write(path) as file:
-            for name in part:
-                scene = load(name)
-                if scene.shape != shape or scene.dtype != first.dtype:
-                    raise DataError(
-                        f'expected {shape} {first.dtype}, found {scene.shape} {scene.dtype}',
-                        where=name,
-                        fix='Pack archives of one dtype only: uint8 and uint16 differ in scale',
-                    )
-                file.write(np.ascontiguousarray(scene).data)
-    open_shards.cache_clear()
-    return len(missing)
-
-
-def _write_plan(out: Path, about: dict, names: Sequence[str]) -> None:
-    """Write the plan, or check that the one that is there is the same."""
-    text = '\n'.join(names) + '\n'
-    if out.exists() and any(out.iterdir()):
-        same = _read_plan(out) == about
-        if not same or (out / 'names.txt').read_text(encoding='utf-8') != text:
-            raise DataError(
-                'holds other scenes or another pack',
-                where=out,
-                fix='Choose another --out, or remove the folder',
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    # The names first: a folder with a plan always has them.
-    with atomic_write(out / 'names.txt', 'w', encoding='utf-8') as file:
-        file.write(text)
-    with atomic_write(out / 'shards.json', 'w', encoding='utf-8') as file:
-        json.dump(about, file, indent=1)
-
-
-def pack_scenes(
-    dataset, out: str | Path, *, size: int, resample: str = 'auto', scenes_per_shard: int = 1024
-) -> int:
-    """Pack every scene of a dataset of dated scenes, in the bands that it asks for.
-
-    Args:
-        dataset: A :class:`rsmm.datasets.seco.SeCoDataset` on files, ``split=None``.
-        out: Folder to write.
-        size: Height and width in pixels that all bands are brought to.
-        resample: As in :class:`~rsmm.datasets.transforms.scenes.LoadScenes`.
-        scenes_per_shard: Scenes per file.
-
-    Returns:
-        Number of shards written now.
-    """
-    from rsmm.datasets.transforms.scenes import LoadScenes
-
-    loader = LoadScenes(size=size, resample=resample)
-    names = [scene.name for place in dataset.all_places().values() for scene in place]
-
-    def load(name: str) -> np.ndarray:
-        return loader.read({'name': name, 'folder': f'{dataset.data_root}/{name}'}, dataset.bands)
-
-    return write_shards(
-        out,
-        names,
-        load,
-        bands=dataset.bands,
-        size=size,
-        resample=resample,
-        scenes_per_shard=scenes_per_shard,
-    )

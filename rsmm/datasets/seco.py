@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.scenes import BadPlaces, Scene, band_files, scan_scenes
-from rsmm.datasets.transforms.loading import opened
 from rsmm.errors import ConfigError, DataError, did_you_mean
+from rsmm.geo.raster import opened
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, resolve_bands
 

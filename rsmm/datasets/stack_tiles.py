@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rsmm.datasets.scene_shards import write_shards
+from rsmm.datasets.packing import write_shards
 from rsmm.datasets.scenes import scene_date
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.geo.raster import read_raster
 from rsmm.utils import track
 
 #: One date of a stack: a file with all bands, or one file per band.

@@ -16,7 +16,7 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from rsmm.engine.checkpoint import remove_leftovers
+from rsmm.checkpoints.files import remove_leftovers
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.runner_checkpoint import (
     load_runner_checkpoint,

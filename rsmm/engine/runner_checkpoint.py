@@ -24,8 +24,8 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 
-from rsmm.engine.checkpoint import load_checkpoint_file, save_checkpoint_file
-from rsmm.engine.weights import load_weights
+from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
+from rsmm.checkpoints.weights import load_weights
 from rsmm.errors import CheckpointError
 from rsmm.version import __version__
 
@@ -216,7 +216,7 @@ def load_runner_checkpoint(
 
     For testing, every weight of the model must be in the file. As the start of a training, a whole
     part may be absent and a head may have another size, see
-    :func:`rsmm.engine.weights.load_weights`.
+    :func:`rsmm.checkpoints.weights.load_weights`.
 
     Returns:
         The checkpoint, with log histories restored.

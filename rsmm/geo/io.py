@@ -209,7 +209,7 @@ def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarra
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a single-band 0/255 mask as bool (H, W)."""
-    from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.geo.raster import read_raster
 
     image, _ = read_raster(path)
     if image.shape[2] != 1:

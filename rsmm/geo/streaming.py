@@ -139,8 +139,7 @@ def read_stacked(
         DataError: The files differ in size or coordinate system, or lie more than half a pixel
             apart.
     """
-    from rsmm.datasets.maps import raster_shape
-    from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.geo.raster import raster_shape, read_raster
 
     shapes = [raster_shape(path) for path in paths]
     corner = (0, 0, 1, 1)

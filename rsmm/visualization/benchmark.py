@@ -23,7 +23,7 @@ def table_markdown(rows: Sequence[Mapping], missing: Mapping[str, str]) -> str:
     """Return a table with one line per encoder, and what is missing and why.
 
     Args:
-        rows: As :func:`rsmm.apis.benchmark.summarise` makes them.
+        rows: As :func:`rsmm.studies.benchmark.summarise` makes them.
         missing: Cell to reason.
     """
     columns = list(dict.fromkeys((row['task'], row['metric']) for row in rows))

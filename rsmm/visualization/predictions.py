@@ -179,7 +179,7 @@ def draw_predictions(
 
 
 def _picture(path: str, order, show) -> np.ndarray:
-    from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.geo.raster import read_raster
     from rsmm.sensors import resolve_bands
 
     image, found = read_raster(path, None if order is None else resolve_bands(order))

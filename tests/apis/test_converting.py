@@ -5,8 +5,8 @@ import yaml
 from torchvision.models import resnet18
 
 from rsmm.apis.converting import convert_main, publish, publish_main
-from rsmm.engine.checkpoint import load_checkpoint_file
-from rsmm.engine.pretrained import Pretrained
+from rsmm.checkpoints.files import load_checkpoint_file
+from rsmm.checkpoints.pretrained import Pretrained
 from rsmm.registry import MODELS
 from rsmm.utils import sha256_file
 from rsmm.utils.download import digest_in_name

@@ -15,7 +15,7 @@ from modelindex.load_model_index import load as load_model_index
 
 from rsmm.apis import get_model, list_models, publish, zoo
 from rsmm.apis.metafile import count_parameters, draft_entries, draft_main
-from rsmm.engine.checkpoint import save_checkpoint_file
+from rsmm.checkpoints.files import save_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError, DownloadError
 
 REPO = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from rsmm.apis.config import load_config
-from rsmm.datasets.packed import pack_from_config
+from rsmm.datasets.packing import pack_from_config
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
 

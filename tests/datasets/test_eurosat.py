@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rsmm.datasets.eurosat import EuroSAT
-from rsmm.datasets.packed import pack_dataset
+from rsmm.datasets.packing import pack_dataset
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.sensors import RGB, band_order
 from tests.datasets.chips import s2_chip, write_tif

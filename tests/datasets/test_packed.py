@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from rsmm.datasets.packed import Pack, check_space, open_pack, write_pack
+from rsmm.datasets.packed import Pack, open_pack
+from rsmm.datasets.packing import check_space, write_pack
 from rsmm.errors import DataError, DataNotFoundError
 
 BANDS = ('B02', 'B8A')

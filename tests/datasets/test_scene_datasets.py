@@ -11,7 +11,8 @@ import pytest
 import rasterio
 
 from rsmm.datasets.caco import CACoDataset
-from rsmm.datasets.scene_shards import SceneShards, open_shards, pack_scenes, shard_path
+from rsmm.datasets.packing import pack_scenes
+from rsmm.datasets.scene_shards import SceneShards, open_shards, shard_path
 from rsmm.datasets.scenes import scene_date
 from rsmm.datasets.seco import SeCoDataset, place_fraction
 from rsmm.datasets.transforms.scenes import LoadScenes, draw_dates

@@ -14,14 +14,15 @@ import torch
 from mmengine.registry import DefaultScope
 
 from rsmm.apis import load_config, train
+from rsmm.checkpoints.files import load_checkpoint_file
+from rsmm.checkpoints.pretrained import adapt_first_conv
+from rsmm.checkpoints.weights import load_weights
 from rsmm.datasets.eurosat import EuroSAT, check_order
 from rsmm.datasets.splits import listed_split
-from rsmm.datasets.transforms.loading import LoadRaster, read_raster
-from rsmm.engine.checkpoint import load_checkpoint_file
-from rsmm.engine.pretrained import adapt_first_conv
+from rsmm.datasets.transforms.loading import LoadRaster
 from rsmm.engine.runner import Runner
-from rsmm.engine.weights import load_weights
 from rsmm.errors import RsmmError
+from rsmm.geo.raster import read_raster
 from rsmm.models.data_preprocessors.multispectral import MultiSpectralPreprocessor
 from rsmm.models.selfsup.contrastive_core import check_queue_length
 from rsmm.registry import DATASETS, MODELS

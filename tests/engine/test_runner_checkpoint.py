@@ -16,8 +16,8 @@ from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import Dataset
 
+from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.datasets.seeded import SeededDataset
-from rsmm.engine.checkpoint import load_checkpoint_file
 from rsmm.engine.runner import Runner
 from rsmm.engine.runner_checkpoint import _warn_of_changes, plain_state, restore_state
 from rsmm.errors import CheckpointError

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.features import extract_features
+from rsmm.inference.features import extract_features
 from rsmm.visualization.embedding import METHODS, draw_embedding, project
 
 

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import load_config
-from rsmm.datasets.packed import pack_from_config
+from rsmm.datasets.packing import pack_from_config
 
 
 def main() -> None:

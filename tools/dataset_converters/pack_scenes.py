@@ -12,7 +12,8 @@ import sys
 from mmengine.registry import init_default_scope
 
 from rsmm.apis.cli import guarded
-from rsmm.datasets.scene_shards import SceneShards, pack_scenes
+from rsmm.datasets.packing import pack_scenes
+from rsmm.datasets.scene_shards import SceneShards
 from rsmm.datasets.transforms.scenes import RESAMPLE
 from rsmm.registry import DATASETS
 

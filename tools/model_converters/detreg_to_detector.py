@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rsmm.engine.checkpoint import load_checkpoint_file, save_checkpoint_file
+from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.errors import RsmmError
 from rsmm.models.detectors.conversion import finetuning_weights
 

@@ -15,9 +15,9 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.apis.spacenet7 import run_pipeline
-from rsmm.apis.spacenet7_options import make_options
 from rsmm.evaluation.functional.change_tracking import format_scot
+from rsmm.studies.spacenet7 import run_pipeline
+from rsmm.studies.spacenet7_options import make_options
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.urban import FULL, SHORT, UrbanChain, make_scale
+from rsmm.studies.urban import FULL, SHORT, UrbanChain, make_scale
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -33,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help='change settings of rsmm.apis.urban.UrbanScale',
+        help='change settings of rsmm.studies.urban.UrbanScale',
     )
     return parser.parse_args(argv)
 

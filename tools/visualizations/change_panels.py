@@ -15,7 +15,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.panels import change_panels, parse_columns
+from rsmm.studies.figures.panels import change_panels, parse_columns
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

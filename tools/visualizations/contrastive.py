@@ -14,7 +14,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.contrastive_figures import FIGURES
+from rsmm.studies.figures.contrastive import FIGURES
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.reconstruction import draw_reconstructions
+from rsmm.studies.figures.reconstruction import draw_reconstructions
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,10 +10,10 @@ from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.transforms.formatting import to_chw
 from rsmm.datasets.transforms.geometry import dihedral
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.io import integer_ids, read_mask, read_vector
 from rsmm.geo.polygons import polygonal
+from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import (
     as_affine,
     boundary_mask,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from rsmm.datasets.transforms.loading import opened, read_raster
 from rsmm.errors import DataError
+from rsmm.geo.raster import opened, read_raster
 from rsmm.registry import TRANSFORMS
 
 #: Label of pixels that do not count.

@@ -13,8 +13,9 @@ from affine import Affine
 from mmcv.transforms import BaseTransform, Compose
 
 from rsmm.datasets.transforms.labels import IGNORE, check_label_size, read_change_mask
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.missing import fill_nan, missing_pixels
+from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import ONE_GRID, check_same_place
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import canonical_band
@@ -248,29 +249,6 @@ def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray
             fix=ONE_GRID,
         )
     return regrid(image, transform, shape, grid)
-
-
-def missing_pixels(image: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return where an image (H, W, C) is nodata in all bands or not finite in one, (H, W) bool."""
-    missing = np.zeros(image.shape[:2], bool)
-    if nodata is not None:
-        missing |= (image == nodata).all(axis=2)
-    if image.dtype.kind == 'f':
-        missing |= ~np.isfinite(image).all(axis=2)
-    return missing
-
-
-def fill_nan(image: np.ndarray, nodata: float | None) -> tuple[np.ndarray, float | None]:
-    """Turn pixels of an image (H, W, C) that are not finite into nodata.
-
-    Returns:
-        The image, and the value that marks nodata in it; 0 where the image brings none.
-    """
-    if image.dtype.kind != 'f' or np.isfinite(image).all():
-        return image, nodata
-    fill = 0.0 if nodata is None or np.isnan(nodata) else nodata
-    missing = ~np.isfinite(image).all(axis=2, keepdims=True)
-    return np.where(missing, np.asarray(fill, image.dtype), image), fill
 
 
 def _check_places(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, Compose
 
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.datasets.transforms.pictures import as_rgb
 from rsmm.errors import ConfigError
+from rsmm.geo.raster import read_raster
 from rsmm.ops.edge_density import edge_proposals
 from rsmm.ops.mmcv_fallback import install
 from rsmm.ops.selective_search import MODES, RegionHierarchy, rank_regions, region_hierarchy

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rsmm.datasets.scene_shards import open_shards
 from rsmm.datasets.scenes import band_files
-from rsmm.datasets.transforms.loading import read_raster
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.raster import read_raster
 from rsmm.registry import TRANSFORMS
 
 DATE_RULES = ('moco', 'moco_tp', 'seco', 'teco', 'caco', 'sa_moco', 'saco')
@@ -131,8 +132,6 @@ class LoadScenes(BaseTransform):
 
     def open(self, folder: str):
         """Open packed scenes, which must be of the size and resampling asked for."""
-        from rsmm.datasets.scene_shards import open_shards
-
         shards = open_shards(folder)
         if (shards.size, shards.resample) != (self.size, self.resample):
             raise DataError(

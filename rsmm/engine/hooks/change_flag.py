@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
+from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
-
-
-def bare_model(runner: Runner) -> nn.Module:
-    """The model without its distributed wrapper."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 @HOOKS.register_module()

@@ -8,7 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
-from rsmm.engine.checkpoint import write_pointer
+from rsmm.checkpoints.files import write_pointer
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.registry import HOOKS, unknown_setting
 

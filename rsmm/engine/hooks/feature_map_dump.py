@@ -14,8 +14,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from rsmm.engine.hooks.change_flag import bare_model
 from rsmm.errors import ConfigError, DataError
+from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
 from rsmm.utils import atomic_write
 

@@ -6,7 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from rsmm.engine.hooks.change_flag import bare_model
+from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
 
 

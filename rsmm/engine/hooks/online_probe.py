@@ -12,10 +12,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from rsmm.engine.hooks.change_flag import bare_model
 from rsmm.evaluation.functional.knn import knn_scores
 from rsmm.evaluation.functional.probes import linear_probe_accuracy
-from rsmm.models.selfsup.projectors import pool
+from rsmm.models.layers.pooling import pool
+from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import DATASETS, HOOKS, MODELS
 
 

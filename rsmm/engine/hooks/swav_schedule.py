@@ -5,8 +5,8 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from rsmm.engine.hooks.change_flag import bare_model
 from rsmm.errors import ConfigError
+from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
 
 

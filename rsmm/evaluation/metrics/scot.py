@@ -19,7 +19,7 @@ from rsmm.geo.collapse import logits_to_polygons
 from rsmm.geo.cubes import make_cube
 from rsmm.geo.polygons import mask_to_polygons
 from rsmm.geo.tracking import track_footprints
-from rsmm.models.losses.footprint import FootprintLoss
+from rsmm.models.losses.functional.footprint import check_terms, footprint_loss
 from rsmm.registry import METRICS
 
 
@@ -31,8 +31,8 @@ class FootprintMetric(BaseMetric):
     first channel's pixels pooled over all images, and ``footprint/instance_f1``.
 
     Args:
-        loss: Terms of :class:`~rsmm.models.losses.footprint.FootprintLoss` summed on the first
-            channel.
+        loss: Weighted terms of :func:`~rsmm.models.losses.functional.footprint.footprint_loss`,
+            summed on the first channel.
         instances: Match polygons too; needs ``PackFootprints(footprints=True)``.
         min_iou: Of an instance match (>).
         threshold, min_area, watershed: See :func:`rsmm.geo.logits_to_polygons`.
@@ -52,7 +52,8 @@ class FootprintMetric(BaseMetric):
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device)
-        self.loss = FootprintLoss(loss or {'bce': 10.0, 'jaccard': 2.5})
+        self.loss = loss or {'bce': 10.0, 'jaccard': 2.5}
+        check_terms(self.loss)
         self.instances = instances
         self.min_iou = min_iou
         self.instances_from = {
@@ -66,7 +67,7 @@ class FootprintMetric(BaseMetric):
         for sample in data_samples:
             logits = sample['seg_logits']['data'].float().cpu()
             body, target = logits[:1], sample['gt_sem_seg']['data'][:1].cpu()
-            terms = self.loss(body[None], target[None])
+            terms = footprint_loss(body[None], target[None], self.loss)
             entry = {
                 'loss': float(torch.stack(list(terms.values())).sum()),
                 'pixels': pixel_counts((body[0] > 0).numpy(), target[0].numpy()),

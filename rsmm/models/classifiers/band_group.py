@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.models.base import ScopedModel
-from rsmm.models.selfsup.projectors import pool
+from rsmm.models.layers.pooling import pool
 from rsmm.models.selfsup.saco import BandGrouper
 from rsmm.ops.texture import lbp
 from rsmm.registry import MODELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from rsmm.models.selfsup.projectors import pool
+from rsmm.models.layers.pooling import pool
 from rsmm.registry import MODELS
 
 

@@ -9,7 +9,7 @@ from os import PathLike
 
 from torch import Tensor
 
-from rsmm.engine.weights import state_dict_of
+from rsmm.checkpoints.weights import state_dict_of
 from rsmm.errors import CheckpointError
 
 #: Begin of the keys that fine-tuning learns anew: class branch and embedding branch.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from rsmm.engine.pretrained import Pretrained
+from rsmm.checkpoints.pretrained import Pretrained
 from rsmm.errors import ConfigError
 from rsmm.registry import MODELS
 

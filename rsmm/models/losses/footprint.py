@@ -7,21 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from rsmm.errors import ConfigError, did_you_mean
-from rsmm.models.losses.functional.footprint import (
-    binary_cross_entropy,
-    binary_focal,
-    soft_dice,
-    soft_jaccard,
-)
+from rsmm.models.losses.functional.footprint import check_terms, footprint_loss
 from rsmm.registry import MODELS
-
-TERMS = {
-    'bce': binary_cross_entropy,
-    'jaccard': soft_jaccard,
-    'dice': soft_dice,
-    'focal': binary_focal,
-}
 
 
 @MODELS.register_module()
@@ -47,13 +34,7 @@ class FootprintLoss(nn.Module):
         ignore_index: int = 255,
     ) -> None:
         super().__init__()
-        for name in terms:
-            if name not in TERMS:
-                raise ConfigError(
-                    f'no loss term {name!r}.{did_you_mean(name, TERMS)}',
-                    where="type='FootprintLoss'",
-                    fix=f'Known terms: {", ".join(TERMS)}',
-                )
+        check_terms(terms)
         self.terms = dict(terms)
         self.channel_weights = None if channel_weights is None else tuple(channel_weights)
         self.ignore_index = ignore_index
@@ -65,26 +46,4 @@ class FootprintLoss(nn.Module):
             logits: (N, K, H, W) float.
             target: (N, K, H, W) of 0, 1 and ``ignore_index``.
         """
-        channels = logits.shape[1]
-        weights = self.channel_weights or (1.0,) * channels
-        if target.shape != logits.shape or len(weights) != channels:
-            raise ConfigError(
-                f'logits {tuple(logits.shape)}, target {tuple(target.shape)}, '
-                f'{len(weights)} channel weights',
-                where="type='FootprintLoss'",
-                fix='Make num_classes of the head, the target channels and the weights agree',
-            )
-        # Sums over a batch have millions of terms: half precision would round them to 0.4 %.
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        mask = target != self.ignore_index
-        clean = torch.where(mask, target, 0).to(logits.dtype)
-        mask = None if bool(mask.all()) else mask
-        return {
-            f'loss_{name}': weight
-            * sum(
-                channel_weight
-                * TERMS[name](logits[:, k], clean[:, k], None if mask is None else mask[:, k])
-                for k, channel_weight in enumerate(weights)
-            )
-            for name, weight in self.terms.items()
-        }
+        return footprint_loss(logits, target, self.terms, self.channel_weights, self.ignore_index)

@@ -10,7 +10,7 @@ Contrastive Learning (arXiv 2003.04297).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,18 +19,11 @@ from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
-from rsmm.evaluation.functional.probes import alignment, uniformity
+from rsmm.models.layers.momentum import momentum_update_
+from rsmm.models.losses.functional.embedding import alignment, uniformity
 from rsmm.registry import MODELS
 
 Embeddings = tuple[Tensor, ...]
-
-
-@torch.no_grad()
-def momentum_update_(targets: Iterable[Tensor], sources: Iterable[Tensor], momentum: float) -> None:
-    """Move each target towards its source in place: ``t <- m t + (1 - m) s``."""
-    targets, sources = list(targets), list(sources)
-    torch._foreach_mul_(targets, momentum)
-    torch._foreach_add_(targets, sources, alpha=1 - momentum)
 
 
 def check_queue_length(queue_len: int, global_batch: int) -> None:

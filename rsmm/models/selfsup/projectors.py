@@ -8,13 +8,8 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from rsmm.models.layers.pooling import pool
 from rsmm.registry import MODELS
-
-
-def pool(features: Sequence[Tensor] | Tensor) -> Tensor:
-    """Global average of the last feature map: a tuple of ``(N, C, H, W)`` to ``(N, C)``."""
-    last = features if isinstance(features, Tensor) else features[-1]
-    return last.mean(dim=(2, 3)) if last.ndim == 4 else last
 
 
 def mlp(*sizes: int) -> nn.Sequential:

@@ -3,7 +3,8 @@ import pytest
 import torch
 from mmengine.dataset import default_collate
 
-from rsmm.datasets.transforms.formatting import MultiView, PackRaster, to_chw
+from rsmm.datasets.transforms.formatting import PackRaster, to_chw
+from rsmm.datasets.transforms.views import MultiView
 from rsmm.sensors import RGB
 
 

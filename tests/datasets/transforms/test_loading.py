@@ -4,8 +4,10 @@ import pytest
 import rasterio
 from PIL import Image
 
-from rsmm.datasets.transforms.loading import LoadRaster, described_bands, read_raster
+from rsmm.datasets.transforms.loading import LoadRaster
 from rsmm.errors import DataError, DataNotFoundError
+from rsmm.geo.band_names import described_bands
+from rsmm.geo.raster import read_raster
 from rsmm.sensors import RGB, band_order
 from tests.datasets.chips import AFFINE, UTM, s2_chip, write_tif
 

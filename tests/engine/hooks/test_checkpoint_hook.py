@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from rsmm.engine.checkpoint import load_checkpoint_file, save_checkpoint_file
+from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.engine.hooks.checkpoint_hook import CheckpointHook
 from rsmm.errors import CheckpointError, ConfigError
 from rsmm.registry import HOOKS

@@ -11,12 +11,8 @@ import torch
 from mmengine.registry import init_default_scope
 
 from rsmm.engine.runner import Runner
-from rsmm.evaluation.functional.probes import (
-    alignment,
-    linear_probe_accuracy,
-    retrieval_at_k,
-    uniformity,
-)
+from rsmm.evaluation.functional.probes import linear_probe_accuracy, retrieval_at_k
+from rsmm.models.losses.functional.embedding import alignment, uniformity
 from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
 
 

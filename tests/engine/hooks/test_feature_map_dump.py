@@ -102,7 +102,7 @@ def test_mae_maps_from_the_command_line(tiles: Path, tmp_path: Path) -> None:
     assert command_line(arguments) == 0
     paths = sorted(out.rglob('*.npz'))
     assert len(paths) == 5
-    from rsmm.datasets.transforms.loading import read_raster
+    from rsmm.geo.raster import read_raster
 
     image = read_raster(next(tiles.glob(f'{paths[0].stem}.tif')))[0]
     batch = mae.data_preprocessor({'inputs': [torch.from_numpy(image).permute(2, 0, 1)]}, False)

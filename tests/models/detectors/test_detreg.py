@@ -10,8 +10,8 @@ import torch
 from mmengine.registry import init_default_scope
 
 from rsmm.apis.config import load_config
+from rsmm.checkpoints.weights import load_weights
 from rsmm.engine.trainable_only import TrainableOnlyConstructor
-from rsmm.engine.weights import load_weights
 from rsmm.errors import CheckpointError, ConfigError, DataError
 from rsmm.models.detectors.conversion import finetuning_weights
 from rsmm.models.detectors.patch_teacher import PatchTeacher

@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from rsmm.apis.config import load_config
-from rsmm.engine.weights import load_weights
+from rsmm.checkpoints.weights import load_weights
 from rsmm.errors import CheckpointError, ConfigError
 from rsmm.models.necks.simple_pyramid import MapNorm, SimplePyramid
 from rsmm.registry import MODELS

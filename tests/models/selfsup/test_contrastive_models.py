@@ -14,10 +14,11 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from rsmm.errors import CheckpointError, ConfigError, DataError
+from rsmm.models.layers.momentum import momentum_update_
 from rsmm.models.layers.sync_batchnorm import convert_cpu_sync_batchnorm
 from rsmm.models.losses.functional import caco_loss, info_nce, saco_loss, seco_loss
 from rsmm.models.selfsup.change_flags import ChangeFlags, fit_mixture
-from rsmm.models.selfsup.contrastive_core import enqueue_, momentum_update_
+from rsmm.models.selfsup.contrastive_core import enqueue_
 from rsmm.models.selfsup.saco import BandGrouper
 from rsmm.registry import MODELS
 from rsmm.sensors import band_order

@@ -10,10 +10,10 @@ import torch
 from mmengine.registry import init_default_scope
 
 from rsmm.apis.config import load_config
-from rsmm.apis.reconstruction import draw_reconstructions
 from rsmm.errors import ConfigError
 from rsmm.models.selfsup.mae_pictures import reconstruct
 from rsmm.registry import MODELS
+from rsmm.studies.figures.reconstruction import draw_reconstructions
 from rsmm.toy.writers.aerial import write_urban_tiles
 from rsmm.toy.writers.eurosat import write_eurosat
 

@@ -7,8 +7,12 @@ SpaceNet 4 solutions (dice).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
+
+from rsmm.errors import ConfigError, did_you_mean
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -55,3 +59,66 @@ def _sums(logits, target, mask):
     if mask is not None:
         p, target = p * mask, target * mask
     return (p * target).sum(), p.sum(), target.sum()
+
+
+TERMS = {
+    'bce': binary_cross_entropy,
+    'jaccard': soft_jaccard,
+    'dice': soft_dice,
+    'focal': binary_focal,
+}
+
+
+def check_terms(terms: Mapping[str, float]) -> None:
+    """Raise :class:`ConfigError` unless all terms are known."""
+    for name in terms:
+        if name not in TERMS:
+            raise ConfigError(
+                f'no loss term {name!r}.{did_you_mean(name, TERMS)}',
+                where="type='FootprintLoss'",
+                fix=f'Known terms: {", ".join(TERMS)}',
+            )
+
+
+def footprint_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    terms: Mapping[str, float],
+    channel_weights: Sequence[float] | None = None,
+    ignore_index: int = 255,
+) -> dict[str, torch.Tensor]:
+    """Return ``loss_<term>``, weighted and summed over the weighted channels, for each term.
+
+    Args:
+        logits: (N, K, H, W) float.
+        target: (N, K, H, W) of 0, 1 and ``ignore_index``.
+        terms: Weight of each term; keys of :data:`TERMS`.
+        channel_weights: Weight of each channel; None: all 1.
+        ignore_index: Target value of pixels that do not count (no data).
+
+    Raises:
+        ConfigError: Shapes or the number of weights differ.
+    """
+    channels = logits.shape[1]
+    weights = channel_weights or (1.0,) * channels
+    if target.shape != logits.shape or len(weights) != channels:
+        raise ConfigError(
+            f'logits {tuple(logits.shape)}, target {tuple(target.shape)}, '
+            f'{len(weights)} channel weights',
+            where="type='FootprintLoss'",
+            fix='Make num_classes of the head, the target channels and the weights agree',
+        )
+    # Sums over a batch have millions of terms: half precision would round them to 0.4 %.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    mask = target != ignore_index
+    clean = torch.where(mask, target, 0).to(logits.dtype)
+    mask = None if bool(mask.all()) else mask
+    return {
+        f'loss_{name}': weight
+        * sum(
+            channel_weight
+            * TERMS[name](logits[:, k], clean[:, k], None if mask is None else mask[:, k])
+            for k, channel_weight in enumerate(weights)
+        )
+        for name, weight in terms.items()
+    }

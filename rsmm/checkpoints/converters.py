@@ -1,0 +1,308 @@
+"""Backbones from other projects' checkpoints, as ``mmpretrain.ResNet`` and ``VisionTransformer``.
+
+Sources: torchvision and timm models, SeCo (Lightning ``.ckpt``), CACo (``.ckpt`` and ``.pth``) and
+SACo (training files and releases). The last three number the layers of a torchvision ResNet:
+``Sequential(conv1, bn1, relu, maxpool, layer1, ..., layer4, avgpool)``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from rsmm.checkpoints.files import load_checkpoint_file
+from rsmm.checkpoints.safe_pickle import foreign_names, load_with_stubs
+from rsmm.checkpoints.weights import RESNET_DEPTHS, state_dict_of
+from rsmm.errors import CheckpointError, ConfigError, did_you_mean
+from rsmm.registry import MODELS
+from rsmm.utils import sha256_file
+from rsmm.version import __version__
+
+#: Position in ``Sequential(children)`` to name; ReLU, pooling and flatten hold no weights.
+_NUMBERED = {'0': 'conv1', '1': 'bn1', '4': 'layer1', '5': 'layer2', '6': 'layer3', '7': 'layer4'}
+_HEADS = ('fc.', 'head.', 'fc_norm.')
+_TIMM_VIT = (
+    (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
+    (r'^blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
+    (r'^blocks\.(\d+)\.attn\.', r'layers.\1.attn.'),
+    (r'^blocks\.(\d+)\.mlp\.fc1\.', r'layers.\1.ffn.layers.0.0.'),
+    (r'^blocks\.(\d+)\.mlp\.fc2\.', r'layers.\1.ffn.layers.1.'),
+    (r'^norm\.', 'ln1.'),
+)
+
+
+@dataclass
+class Conversion:
+    """A converted backbone and how it came about.
+
+    Attributes:
+        state_dict: Weights under the names of the mmpretrain backbone.
+        backbone: Config that builds that backbone.
+        source: Kind of file it was taken from.
+        prefix: Prefix under which the backbone's weights were found.
+        matched: New key to old key.
+        missing: Keys of the backbone that the file lacks.
+        unexpected: Keys under the prefix that no weight of the backbone corresponds to.
+        dropped: Number of keys outside the backbone, by their first name.
+        companions: What ``SeCo``, ``CACo`` and ``SACo`` have besides the query backbone, under
+            their names: projectors, key encoder, queue.
+    """
+
+    state_dict: OrderedDict[str, torch.Tensor]
+    backbone: dict
+    source: str
+    prefix: str
+    matched: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    companions: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def report(self) -> str:
+        """Describe the conversion in a few lines."""
+        settings = ', '.join(f'{key}={value!r}' for key, value in self.backbone.items())
+        lines = [
+            f'source      {self.source}, weights under {self.prefix or "(no prefix)"}',
+            f'backbone    {settings}',
+            f'matched     {len(self.matched)}',
+            f'missing     {len(self.missing)} {" ".join(self.missing[:8])}',
+            f'unexpected  {len(self.unexpected)} {" ".join(self.unexpected[:8])}',
+        ]
+        lines += [f'dropped     {count} of {part}' for part, count in self.dropped.items()]
+        return '\n'.join(line.rstrip() for line in lines)
+
+
+#: Source to the prefixes its backbone may stand under, tried in turn.
+PREFIXES: dict[str, tuple[str, ...]] = {
+    'torchvision': ('', 'module.', 'backbone.'),
+    'timm': ('', 'module.', 'model.'),
+    'seco': ('encoder_q.', 'encoder.', ''),
+    'caco': ('encoder_q.', 'encoder.', ''),
+    'saco': ('resnet.model.model.', 'model.model.', 'encoder.', ''),
+}
+
+
+def convert(
+    checkpoint: Mapping, source: str = 'auto', where: str | PathLike | None = None
+) -> Conversion:
+    """Convert a checkpoint's backbone.
+
+    Args:
+        checkpoint: What the file holds, see :func:`read_foreign_checkpoint`.
+        source: One of ``torchvision``, ``timm``, ``seco``, ``caco``, ``saco``, or ``auto``.
+        where: File to name in errors.
+
+    Returns:
+        The conversion; its ``missing`` and ``unexpected`` are empty.
+
+    Raises:
+        CheckpointError: No backbone is found, or one with missing or unexpected weights.
+        ConfigError: ``source`` is unknown.
+    """
+    state = _tensors(checkpoint, where)
+    if source == 'auto':
+        source = recognise(state)
+    if source not in PREFIXES:
+        raise ConfigError(
+            f"'{source}' is not one of auto, {', '.join(PREFIXES)}."
+            f'{did_you_mean(source, PREFIXES)}',
+            where='source',
+        )
+    if source in ('torchvision', 'timm') and any('.attn.qkv.weight' in key for key in state):
+        result = _convert_vit(state, source, where)
+    else:
+        result = _convert_resnet(state, source, where)
+    if result.missing or result.unexpected:
+        raise CheckpointError(f'cannot be converted completely:\n{result.report()}\n', where=where)
+    return result
+
+
+def recognise(state: Mapping[str, torch.Tensor]) -> str:
+    """Guess the source of a state dict from its keys."""
+    keys = set(state)
+    if any(key.startswith('encoder_q.') for key in keys):
+        return 'seco'  # CACo shares the layout
+    if any(key.startswith(('model.model.', 'resnet.model.model.', 'encoder.')) for key in keys):
+        return 'saco'
+    if '4.0.conv1.weight' in keys:
+        return 'caco'
+    return 'timm' if any(key.startswith('blocks.') for key in keys) else 'torchvision'
+
+
+def read_foreign_checkpoint(path: str | PathLike) -> dict:
+    """Read another project's checkpoint, keeping tensors only.
+
+    Training files of SeCo and CACo pickle data modules and callbacks; nothing of that is imported
+    or run, see :func:`rsmm.checkpoints.safe_pickle.load_with_stubs`.
+
+    Raises:
+        CheckpointError: The file is absent or damaged.
+    """
+    try:
+        return load_checkpoint_file(path)
+    except CheckpointError:
+        if not Path(path).is_file() or not foreign_names(path):
+            raise
+    return load_with_stubs(path)
+
+
+def _tensors(checkpoint: Mapping, where: str | PathLike | None) -> dict[str, torch.Tensor]:
+    state = state_dict_of(checkpoint, where)
+    return {
+        str(key): value.detach() for key, value in state.items() if isinstance(value, torch.Tensor)
+    }
+
+
+def _convert_resnet(state: Mapping, source: str, where: str | PathLike | None) -> Conversion:
+    for prefix in PREFIXES[source]:
+        names = _layer_names(state, prefix)
+        if 'conv1.weight' in names and 'layer1.0.conv1.weight' in names:
+            return _assemble(state, names, _resnet_config(state, names, where), source, prefix)
+    raise CheckpointError(
+        f'holds no ResNet in the layout of {source}; its keys begin {", ".join(list(state)[:4])}',
+        where=where,
+        fix=f'Name the source: {", ".join(PREFIXES)}',
+    )
+
+
+def _layer_names(state: Mapping, prefix: str) -> dict[str, str]:
+    """Map torchvision names to the file's keys under ``prefix``."""
+    names = {}
+    for key in state:
+        if key.startswith(prefix):
+            first, _, rest = key.removeprefix(prefix).partition('.')
+            names[f'{_NUMBERED.get(first, first)}.{rest}'] = key
+    return names
+
+
+def _resnet_config(state: Mapping, names: Mapping, where: str | PathLike | None) -> dict:
+    blocks = {match[0] for name in names if (match := re.match(r'layer[1-4]\.\d+', name))}
+    per_layer = Counter(block.split('.')[0] for block in blocks)
+    counts = tuple(per_layer[layer] for layer in sorted(per_layer))
+    depth = RESNET_DEPTHS.get((counts, 'layer1.0.conv3.weight' in names))
+    if depth is None:
+        raise CheckpointError(
+            f'has {counts} residual blocks, which is no ResNet-18, 34, 50, 101 or 152', where=where
+        )
+    stem = state[names['conv1.weight']]
+    return {'type': 'mmpretrain.ResNet', 'depth': depth, 'in_channels': stem.shape[1]}
+
+
+def _convert_vit(state: Mapping, source: str, where: str | PathLike | None) -> Conversion:
+    for prefix in PREFIXES[source]:
+        names = {}
+        for key in state:
+            if key.startswith(prefix):
+                name = key.removeprefix(prefix)
+                for pattern, replacement in _TIMM_VIT:
+                    name = re.sub(pattern, replacement, name)
+                names[name] = key
+        if 'patch_embed.projection.weight' in names and 'pos_embed' in names:
+            return _assemble(state, names, _vit_config(state, names), source, prefix)
+    raise CheckpointError('holds no ViT in the layout of timm', where=where)
+
+
+def _vit_config(state: Mapping, names: Mapping) -> dict:
+    patch = state[names['patch_embed.projection.weight']]
+    tokens = state[names['pos_embed']].shape[1] - ('cls_token' in names)
+    width, size = patch.shape[0], patch.shape[-1]
+    layers = {match[1] for name in names if (match := re.match(r'layers\.(\d+)\.', name))}
+    arch = {
+        'embed_dims': width,
+        'num_layers': len(layers),
+        'num_heads': width // 64,  # not stored; 64 channels a head in all sizes up to huge
+        'feedforward_channels': state[names['layers.0.ffn.layers.0.0.weight']].shape[0],
+    }
+    return {
+        'type': 'mmpretrain.VisionTransformer',
+        'arch': arch,
+        'img_size': round(tokens**0.5) * size,
+        'patch_size': size,
+        'in_channels': patch.shape[1],
+    }
+
+
+def _assemble(
+    state: Mapping, names: Mapping[str, str], backbone: dict, source: str, prefix: str
+) -> Conversion:
+    """Compare the file's weights with those of the backbone, by name and shape."""
+    shapes = backbone_shapes(backbone)
+    fitting = [key for key in shapes if key in names and state[names[key]].shape == shapes[key]]
+    head = {name for name in names if name.startswith(_HEADS)}
+    used = {names[key] for key in fitting}
+    strange = {key for name, key in names.items() if name not in head} - used
+    outside = Counter(key.split('.')[0] for key in state if key not in used | strange)
+    return Conversion(
+        state_dict=OrderedDict((key, state[names[key]].clone()) for key in fitting),
+        backbone=backbone,
+        source=source,
+        prefix=prefix,
+        matched={key: names[key] for key in fitting},
+        # Files from before BatchNorm counted its batches are complete without the counters.
+        missing=[
+            key
+            for key in shapes
+            if key not in fitting and (key in names or not key.endswith('num_batches_tracked'))
+        ],
+        unexpected=sorted(strange),
+        dropped=dict(outside),
+        companions=_companions(state),
+    )
+
+
+def _companions(state: Mapping) -> dict[str, torch.Tensor]:
+    """Projectors, key encoder and queue of a SeCo, CACo or SACo training file, renamed."""
+    names = {f'backbone_k.{name}': key for name, key in _layer_names(state, 'encoder_k.').items()}
+    for key in state:
+        if match := re.match(r'heads_(q|k)\.(.+)', key):
+            names[f'neck{"_k" if match[1] == "k" else ""}.heads.{match[2]}'] = key
+        elif match := re.match(r'model\.fc\.fc([123])\.(.+)', key):
+            names[f'neck.fc.{2 * int(match[1]) - 2}.{match[2]}'] = key
+        elif key in ('queue', 'queue_ptr'):
+            names[key] = key
+    return {name: state[key].clone() for name, key in names.items()}
+
+
+def backbone_shapes(backbone: dict) -> dict[str, torch.Size]:
+    """Return the shape of every weight of a backbone."""
+    with torch.random.fork_rng():
+        model = MODELS.build(dict(backbone))
+    return {key: value.shape for key, value in model.state_dict().items()}
+
+
+def pack(conversion: Conversion, source_file: str | PathLike, whole: bool = False) -> dict:
+    """Make the checkpoint to save: weights under ``backbone.`` and where they came from.
+
+    Args:
+        conversion: The converted backbone.
+        source_file: File to name in the checkpoint.
+        whole: Keep projectors, key encoder and queue too.
+
+    Raises:
+        CheckpointError: The whole is wanted and the file has no projector.
+    """
+    state = OrderedDict((f'backbone.{key}', value) for key, value in conversion.state_dict.items())
+    if whole:
+        if not any(key.startswith('neck.') for key in conversion.companions):
+            raise CheckpointError(
+                'holds no projector of SeCo, CACo or SACo, only an encoder',
+                where=source_file,
+                fix='Convert the backbone alone, without --whole',
+            )
+        state.update(conversion.companions)
+    return {
+        'state_dict': state,
+        'meta': {
+            'source': conversion.source,
+            'source_file': Path(source_file).name,
+            'source_sha256': sha256_file(source_file),
+            'backbone': conversion.backbone,
+            'rsmm_version': __version__,
+        },
+    }

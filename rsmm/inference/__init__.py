@@ -1,0 +1,1 @@
+"""A trained model over files and scenes: maps, boxes, features."""

@@ -1,0 +1,234 @@
+"""Detection on files: a folder of images or large scenes, to COCO, map layers and pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from torch import nn
+
+from rsmm.datasets.boxes import IMAGE_SUFFIXES, list_images
+from rsmm.errors import ConfigError, DataError
+from rsmm.inference.detection import (
+    Detections,
+    Predictor,
+    detect_scene,
+    draw_detections,
+    write_boxes,
+    write_coco_results,
+)
+from rsmm.utils import atomic_write
+
+VECTOR_FORMATS = ('geojson', 'gpkg')
+#: Longest side of the annotated pictures in pixels.
+PICTURE_SIDE = 2048
+
+
+class Detector(NamedTuple):
+    """A detector ready for files.
+
+    Attributes:
+        model: The network, in evaluation mode.
+        classes: Class names in label order.
+        scale: Size to which its test pipeline resizes images, None for none.
+        tile: Side of the tiles on which it was trained, None for whole images.
+    """
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    scale: tuple[int, int] | None
+    tile: int | None
+
+
+def load_detector(
+    config: str,
+    checkpoint: str,
+    device: str = 'cpu',
+    options: Mapping[str, object] | None = None,
+) -> Detector:
+    """Build the detector of a config with the weights of a checkpoint.
+
+    Args:
+        config: Config file.
+        checkpoint: Weights, ``'random'`` for none.
+        device: ``'cpu'`` or ``'cuda'``.
+        options: Dotted config keys to override.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or belongs to another model.
+        ConfigError: The config's model is no detector, or there is no such device.
+    """
+    from rsmm.apis.config import load_config
+    from rsmm.apis.run import RANDOM
+    from rsmm.checkpoints.files import load_checkpoint_file
+    from rsmm.inference.scene import load_model
+
+    settings = load_config(config, options)
+    head = settings.model.get('bbox_head') or settings.model.get('roi_head', {}).get('bbox_head')
+    if head is None:
+        raise ConfigError('its model has no bbox_head, so it detects no objects', where=config)
+    classes: Sequence[str] = ()
+    if checkpoint != RANDOM:
+        meta = load_checkpoint_file(checkpoint).get('meta') or {}
+        classes = (meta.get('dataset_meta') or {}).get('classes') or ()
+    if len(classes) != head.num_classes:
+        classes = [f'class {label}' for label in range(head.num_classes)]
+    dataset = settings.get('test_dataloader', {}).get('dataset', {})
+    scales = [s['scale'] for s in dataset.get('pipeline', ()) if s['type'].endswith('Resize')]
+    model = load_model(config, checkpoint, device, options)
+    return Detector(
+        model, tuple(classes), tuple(scales[-1]) if scales else None, dataset.get('tile')
+    )
+
+
+def find_images(paths: Sequence[str | Path]) -> list[Path]:
+    """Files as given, and those of folders in order of their names.
+
+    Raises:
+        DataError: A folder without images, or two images of one name, whose results would be
+            written to the same file.
+    """
+    images: list[Path] = []
+    for path in map(Path, paths):
+        found = [path]
+        if path.is_dir():
+            found = list_images(path)
+            if not found:
+                raise DataError(
+                    'holds no images', where=path, fix=f'Known: {", ".join(IMAGE_SUFFIXES)}'
+                )
+        images += found
+    stem, count = Counter(path.stem for path in images).most_common(1)[0]
+    if count > 1:
+        raise DataError(f'{count} images are called {stem}', fix='Predict them one by one')
+    return images
+
+
+def detect_files(
+    predict: Predictor,
+    images: Sequence[str | Path],
+    out: str | Path,
+    classes: Sequence[str],
+    *,
+    bands: Sequence[str] | None = None,
+    tile: int | None = None,
+    stride: int | None = None,
+    batch_size: int = 1,
+    score_threshold: float = 0.3,
+    iou_threshold: float = 0.5,
+    vector: str = 'geojson',
+    pictures: bool = True,
+) -> list[Detections]:
+    """Detect in every image and write the results.
+
+    ``detections.json`` holds all boxes in COCO's form. ``boxes/NAME.geojson`` (or ``.gpkg``) holds
+    those of one image in its coordinate system; in pixels, y downwards, where it has none.
+    ``pictures/NAME.png`` shows them, at most 2048 pixels wide or high.
+
+    Args:
+        predict: See :func:`rsmm.inference.detection.model_predictor`.
+        images: Raster files.
+        out: Folder to write.
+        classes: Class names in label order.
+        bands: Bands by name that the detector takes; None for all.
+        tile: Side of the tiles in pixels, which are read one by one; None for whole images.
+        stride: Distance of tiles, default four fifths of a tile.
+        batch_size: Tiles per call.
+        score_threshold: Least score written.
+        iou_threshold: See :func:`rsmm.inference.detection.merge_detections`.
+        vector: ``'geojson'`` or ``'gpkg'``.
+        pictures: Whether to draw.
+
+    Returns:
+        Detections per image.
+
+    Raises:
+        DataError: An image cannot be read.
+        ConfigError: Unknown format, or sizes that leave gaps.
+    """
+    if vector not in VECTOR_FORMATS:
+        raise ConfigError(f'vector={vector!r} is not one of {", ".join(VECTOR_FORMATS)}')
+    out = Path(out)
+    if out.is_file():
+        raise ConfigError('is a file; results go to a folder', where=out)
+    out.mkdir(parents=True, exist_ok=True)
+    results, shapes = [], []
+    for path in map(Path, images):
+        read, shape, place = _opened(path, bands, whole=tile is None)
+        found = detect_scene(
+            read,
+            shape,
+            predict,
+            tile=max(shape) if tile is None else tile,
+            stride=stride,
+            batch_size=batch_size,
+            score_threshold=score_threshold,
+            iou_threshold=iou_threshold,
+        )
+        write_boxes(out / 'boxes' / f'{path.stem}.{vector}', found, classes, **place)
+        if pictures:
+            draw_file(path, out / 'pictures' / f'{path.stem}.png', found, classes)
+        results.append(found)
+        shapes.append(tuple(map(int, shape)))
+    names = [Path(path).name for path in images]
+    write_coco_results(out / 'detections.json', results, classes, names, shapes)
+    return results
+
+
+def _opened(path: Path, bands: Sequence[str] | None, whole: bool):
+    """Reader, (H, W) and place of an image; one that has to be decoded whole is read once."""
+    from rsmm.datasets.transforms.pictures import PICTURE_SUFFIXES, as_rgb
+    from rsmm.geo.raster import read_raster
+    from rsmm.geo.streaming import read_stacked
+
+    if whole or path.suffix.lower() not in ('.tif', '.tiff'):
+        image, found = read_raster(path, bands=bands, sidecars=True)
+        if bands is None and path.suffix.lower() in PICTURE_SUFFIXES:
+            image = as_rgb(image, path)[0]
+        place = {key: found[key] for key in ('crs', 'transform')}
+        return (lambda window: _without_gaps(image[window.slices])), image.shape[:2], place
+    read, shape, place = read_stacked([path], bands)
+    return (lambda window: _without_gaps(read(window))), shape, place
+
+
+def _without_gaps(image: np.ndarray) -> np.ndarray:
+    """Black in place of what is not finite: one such pixel would blind the network to a tile."""
+    return np.nan_to_num(image, posinf=0, neginf=0) if image.dtype.kind == 'f' else image
+
+
+def draw_file(path: Path, out: Path, found: Detections, classes: Sequence[str]) -> None:
+    """Write a picture of an image with its boxes, reduced where it is large.
+
+    Args:
+        path: Raster file.
+        out: PNG file to write.
+        found: Detections in pixels of the image.
+        classes: Class names in label order.
+    """
+    picture, factor = _preview(path)
+    shown = found._replace(boxes=found.boxes * np.float32(factor))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    drawn = draw_detections(picture, shown, classes, width=1 if max(picture.shape) < 512 else 2)
+    done, png = cv2.imencode('.png', cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise DataError('cannot be drawn', where=path)
+    with atomic_write(out) as file:
+        file.write(png.tobytes())
+
+
+def _preview(path: Path) -> tuple[np.ndarray, float]:
+    """The image as RGB (H, W, 3) uint8, read at reduced size, and its size over the true one."""
+    from rsmm.geo.band_names import declared_bands
+    from rsmm.geo.raster import opened
+    from rsmm.visualization.composite import composite
+
+    with opened(path, sidecars=False) as source:
+        factor = min(1.0, PICTURE_SIDE / max(source.height, source.width))
+        size = [max(1, round(side * factor)) for side in (source.height, source.width)]
+        planes = source.read(out_shape=(source.count, *size))
+        names = declared_bands(source.count, source.dtypes[0], source.descriptions, None, path)
+    return composite(planes.transpose(1, 2, 0), names), factor

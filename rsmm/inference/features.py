@@ -1,0 +1,132 @@
+"""Feature vectors of a dataset, from the backbone of any checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from torch import nn
+
+from rsmm.apis.config import load_config, model_settings
+from rsmm.apis.run import RANDOM
+from rsmm.errors import ConfigError
+from rsmm.utils import track
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of N labelled images.
+
+    Attributes:
+        vectors: ``(N, D)`` float32.
+        labels: Classes, ``(N,)`` int64.
+        classes: Class names.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+
+def extract_features(
+    config: str | PathLike,
+    checkpoint: str | PathLike,
+    split: str = 'test',
+    num: int | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Features:
+    """Run the backbone over a dataset.
+
+    Args:
+        config: Config of a model with a backbone and of a labelled dataset. A checkpoint of
+            another method fits when its backbone does, so a classifier's config reads pretrained
+            encoders.
+        checkpoint: File or address; ``'random'`` keeps the weights of initialisation.
+        split: Which dataloader: ``'train'``, ``'val'`` or ``'test'``.
+        num: At most this many samples, spread evenly over the dataset.
+        options: Dotted config keys to override.
+
+    Returns:
+        Averages of the last feature map.
+
+    Raises:
+        ConfigError: The config has no such dataloader or its model no backbone, or its samples
+            have no class.
+        CheckpointError: The checkpoint does not fit the backbone.
+    """
+    from mmengine.registry import init_default_scope
+
+    config = load_config(config, options)
+    init_default_scope(config.get('default_scope', 'rsmm'))
+    loader = _build_loader(config, split, num)
+    model = _build_model(config, checkpoint).to(get_device()).eval()
+    vectors, labels = [], []
+    for batch in track(loader, f'Features of {len(loader.dataset)} samples'):
+        part, samples = _forward(model, batch)
+        vectors.append(part.cpu())
+        labels += [_label(sample, config) for sample in samples]
+    classes = tuple(loader.dataset.metainfo['classes'])
+    return Features(torch.cat(vectors).numpy(), np.array(labels, np.int64), classes)
+
+
+def _build_loader(config: Config, split: str, num: int | None):
+    from rsmm.engine.runner import Runner
+
+    key = f'{split}_dataloader'
+    if not config.get(key):
+        raise ConfigError(
+            f'it has no {key}', where=config.filename, fix='Use --split train, val or test'
+        )
+    settings = config[key]
+    settings.sampler = dict(type='DefaultSampler', shuffle=False)
+    settings.drop_last = False
+    settings.persistent_workers = False  # read once
+    # Augmented views would show the augmentation, not the images.
+    if split == 'train' and config.get('test_dataloader'):
+        settings.dataset.pipeline = config.test_dataloader.dataset.pipeline
+    loader = Runner.build_dataloader(settings, seed=0)
+    if num is None or num >= len(loader.dataset):
+        return loader
+    rows = np.linspace(0, len(loader.dataset) - 1, num).round().astype(int).tolist()
+    settings.dataset.indices = rows
+    return Runner.build_dataloader(settings, seed=0)
+
+
+def _build_model(config: Config, checkpoint: str | PathLike) -> nn.Module:
+    from rsmm.checkpoints.files import load_checkpoint_file
+    from rsmm.checkpoints.weights import load_weights
+    from rsmm.registry import MODELS
+
+    model = MODELS.build(model_settings(config))
+    if not hasattr(model, 'backbone'):
+        raise ConfigError(f'{type(model).__name__} has no backbone', where=config.filename)
+    if str(checkpoint) == RANDOM:
+        model.init_weights()
+    else:
+        state = load_checkpoint_file(checkpoint)
+        load_weights(model.backbone, state, 'model', prefix='backbone', where=checkpoint)
+    return model
+
+
+@torch.no_grad()
+def _forward(model: nn.Module, batch: dict):
+    data = model.data_preprocessor(batch, training=False)
+    if isinstance(data['inputs'], list):
+        data['inputs'] = data['inputs'][0]
+    features = model.backbone(data['inputs'])
+    features = features[-1] if isinstance(features, tuple | list) else features
+    features = features.flatten(2).mean(2) if features.dim() > 2 else features
+    return features.float(), data['data_samples']
+
+
+def _label(sample, config: Config) -> int:
+    if 'gt_label' not in sample or sample.gt_label.numel() != 1:
+        raise ConfigError(
+            'samples without exactly one class cannot be mapped', where=config.filename
+        )
+    return int(sample.gt_label)

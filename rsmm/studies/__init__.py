@@ -1,0 +1,1 @@
+"""Chains that join several runs, and the figures drawn from them."""

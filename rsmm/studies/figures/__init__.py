@@ -1,0 +1,1 @@
+"""Figures that need a trained model, not only arrays."""
