@@ -1,0 +1,1 @@
+"""Rules: what makes a target of a prediction, one class per algorithm."""
