@@ -93,6 +93,7 @@ class Cell:
             DataError: It cannot be read, or lacks a band.
         """
         frame = self.frames[index]
+        _check_end(frame.image)
         image, found = read_raster(
             frame.image, bands=None if bands is None else resolve_bands(bands)
         )
@@ -192,6 +193,16 @@ def find_cells(
             'table file,date',
         )
     return cells
+
+
+def _check_end(path: Path) -> None:
+    """Refuse a PNG that was cut off; GDAL fills what is missing with zeros and says nothing."""
+    if path.suffix.lower() != '.png' or not path.is_file():
+        return
+    with open(path, 'rb') as file:
+        file.seek(max(path.stat().st_size - 12, 0))
+        if b'IEND' not in file.read():
+            raise DataError('not a complete PNG', where=path, fix='Download or copy it again')
 
 
 def _read_folder(

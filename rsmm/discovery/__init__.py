@@ -5,6 +5,7 @@ from rsmm.discovery.distances import (
     noise_floor,
     otsu_threshold,
     persistent_change,
+    sharpen_change,
     spread_change,
     temporary_change,
 )
@@ -17,7 +18,7 @@ from rsmm.discovery.events import (
     square_box,
 )
 from rsmm.discovery.grouping import group_changes, group_changes_blockwise
-from rsmm.discovery.normalise import match_series, normalise_series, series_gains
+from rsmm.discovery.normalise import match_series, normalise_series, series_gains, usable_frames
 from rsmm.discovery.pixels import pixel_features
 
 __all__ = [
@@ -36,7 +37,9 @@ __all__ = [
     'persistent_change',
     'pixel_features',
     'series_gains',
+    'sharpen_change',
     'spread_change',
     'square_box',
     'temporary_change',
+    'usable_frames',
 ]

@@ -119,8 +119,9 @@ def temporary_change(
         changed: ``(T, H, W)`` bool, changes from each frame to the next; only these are looked at.
         threshold: As for :func:`persistent_change`.
         share: Of the change's own distance; a quarter is half of the way.
-        confirm: Count as temporary as well what leaves a state that no earlier frame had, such as
-            a second cloud after a first, or anything after the first frame.
+        confirm: Count as temporary as well what leaves a state that no earlier frame had for one
+            that no later frame has, such as one cloud after another, and all that leaves the
+            first frame: nothing tells whether that was a cloud.
 
     Returns:
         ``(T, H, W)`` bool, a part of ``changed``.
@@ -140,10 +141,13 @@ def temporary_change(
 def _taken_back(series, t: int, near: np.ndarray, share: float, confirm: bool) -> np.ndarray:
     """Return which of N places return to frame t, or were like frame t + 1 before, ``(N,)``."""
     to_old = 1 - np.einsum('tcn,cn->tn', series, series[t])
-    to_new = 1 - np.einsum('tcn,cn->tn', series[:t], series[t + 1])
+    to_new = 1 - np.einsum('tcn,cn->tn', series, series[t + 1])
     near = np.maximum(near, share * to_old[t + 1])
-    back = (to_old[t + 2 :] <= near).any(axis=0) | (to_new <= near).any(axis=0)
-    return back | ~(to_old[:t] <= near).any(axis=0) if confirm else back
+    back = (to_old[t + 2 :] <= near).any(axis=0) | (to_new[:t] <= near).any(axis=0)
+    if not confirm:
+        return back
+    known = (to_old[:t] <= near).any(axis=0) | (to_new[t + 2 :] <= near).any(axis=0)
+    return back | ~known | (t == 0)
 
 
 def spread_change(weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
@@ -160,6 +164,21 @@ def spread_change(weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
     kept = np.zeros(labels.max() + 1, bool)
     kept[labels[strong & weak]] = True
     return kept[labels] & weak
+
+
+def sharpen_change(changed: np.ndarray, d1: np.ndarray, window: int = 3) -> np.ndarray:
+    """Return the changes that reach half of the strongest one beside them.
+
+    Features that average over a window see an edge before they reach it. Where it lies the
+    change has half its height, that is a quarter of the squared distance that ``d1`` is.
+
+    Args:
+        changed: ``(T, H, W)`` bool.
+        d1: ``(T, H, W)`` distances to the next frame.
+        window: Side of the average in grid cells.
+    """
+    peak = ndimage.maximum_filter(np.where(changed, d1, 0), (1, window, window))
+    return changed & (d1 >= peak / 4)
 
 
 def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1.0) -> float:

@@ -105,6 +105,38 @@ def series_gains(
     return gain, offset
 
 
+def usable_frames(
+    samples: np.ndarray,
+    gain: np.ndarray,
+    offset: np.ndarray,
+    valid: np.ndarray | None = None,
+    most: float = 4.0,
+) -> np.ndarray:
+    """Return the frames that :func:`series_gains` found the ground in, ``(T,)`` bool.
+
+    Where clouds cover most of a frame the fit has nothing to hold on to: its gain is ``most``
+    times or more from that of the other frames, or half of its pixels miss the median of the
+    series by as many times more than theirs.
+
+    Args:
+        samples, valid: As there.
+        gain, offset: What it returned.
+        most: Factor that is too much.
+    """
+    samples = np.asarray(samples, np.float64)
+    seen = np.ones((len(samples), samples.shape[2]), bool) if valid is None else valid
+    lit = samples * gain[..., None] + offset[..., None]
+    lit = np.where(seen[:, None], lit, np.nan)[:, :, seen.any(axis=0)]
+    reference = np.nanmedian(lit, axis=0)
+    blank = ~seen.any(axis=1)
+    lit[blank] = reference  # without any data a frame is not wrong
+    miss = np.nanmedian(np.abs(lit - reference).sum(axis=1), axis=1)
+    middle = np.median(gain, axis=0)
+    ratio = gain / np.where(middle > 0, middle, 1)
+    alike = ((ratio < most) & (ratio > 1 / most)).all(axis=1)
+    return blank | (alike & (miss <= most * np.median(miss[~blank])))
+
+
 def _fit(values: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return gain and offset of each band, ``(C,)``, from ``(C, N)`` to ``(C, N)``."""
     gain, offset = np.ones(len(values)), np.median(target - values, axis=1)

@@ -14,11 +14,13 @@ def pixel_features(
     deviation: np.ndarray | None = None,
     stride: int = 2,
     window: int = 3,
+    constant: float = 3.0,
 ) -> np.ndarray:
     """Return bands standardised, averaged to a grid and over a window, with a constant, unit norm.
 
     The constant lets a change of brightness alone turn the vector: without it, two greys are one
-    direction.
+    direction. The larger it is, the farther apart stay things that are bright both, such as pale
+    soil and cloud.
 
     Args:
         frames: ``(T, C, H, W)`` floating point.
@@ -26,6 +28,7 @@ def pixel_features(
         stride: Frame pixels per grid cell along each side; rows and columns left over at the high
             sides are dropped.
         window: Side of the average in grid cells, odd.
+        constant: Value of the last component before the norm, in deviations.
 
     Returns:
         ``(T, C + 1, H // stride, W // stride)``, the dtype of ``frames``.
@@ -42,7 +45,7 @@ def pixel_features(
     mean = frames.mean(axis=(0, 2, 3)) if mean is None else np.asarray(mean)
     deviation = frames.std(axis=(0, 2, 3)) if deviation is None else np.asarray(deviation)
     deviation = np.where(deviation > 0, deviation, 1)
-    out = np.ones((count, bands + 1, height, width), frames.dtype)
+    out = np.full((count, bands + 1, height, width), constant, frames.dtype)
     out[:, :bands] = (blocks - mean[:, None, None]) / deviation[:, None, None]
     out[:, :bands] = ndimage.uniform_filter(out[:, :bands], (0, 0, window, window), mode='nearest')
     return out / np.sqrt((out * out).sum(axis=1, keepdims=True))

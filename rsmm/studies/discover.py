@@ -175,18 +175,10 @@ def process_cell(job: Job, extract=None) -> list[dict]:
         extract: Features of frames; None: pixels.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    cell = readable_frames(job.cell, job.options)
-    if len(cell) < job.options.min_dates:
-        raise DataError(f'{len(cell)} usable dates', where=job.folder.name, fix=cell.notes[-1])
-    labels, strength, facts = _labels(job, cell, extract)
-    scale = facts['scale']
-    clouds = None
-    if cell.has_clouds:
-        clouds = np.stack([cell.read_clouds(t, facts['shape']) for t in range(len(cell))])
-        clouds = clouds[:, : labels.shape[1] * scale, : labels.shape[2] * scale]
+    cell, labels, strength, facts = _labels(job, extract)
     cuts = job.options.to_dict('min_voxels', 'min_pixels', 'min_clear')
-    events = event_scores(cut_events(labels, clouds, scale=scale, **cuts), strength)
-    events = [replace(event, place=cell.name) for event in events]
+    events = cut_events(labels, _clouds(cell, labels, facts), scale=facts['scale'], **cuts)
+    events = [replace(event, place=cell.name) for event in event_scores(events, strength)]
     _remove_slices(job)
     write_slices(job.out, cell, events, job.layouts)
     place = cell.place()
@@ -195,48 +187,69 @@ def process_cell(job: Job, extract=None) -> list[dict]:
         share = job.options.max_share
         notes.append(f'{facts["dropped_frames"]} frames changed over more than {share:g} left out')
     rows = [event_row(cell, event, place) for event in events]
-    _write_json(
-        job.folder / _EVENTS,
-        {
-            'made': _signature(job, 'events'), 'rows': rows, 'notes': notes,
-            'place': place_json(place), 'facts': facts,
-        },
-    )  # fmt: skip
+    result = {'rows': rows, 'notes': notes, 'place': place_json(place), 'facts': facts}
+    _write_json(job.folder / _EVENTS, {'made': _signature(job, 'events'), **result})
     return rows
 
 
-def _labels(job: Job, cell: Cell, extract) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Return labels, strengths and facts, from disk if they are there."""
+def _clouds(cell: Cell, labels: np.ndarray, facts: Mapping) -> np.ndarray | None:
+    """Return the cloud images over the feature grid, ``(T, H, W)`` uint8, None without any."""
+    if not cell.has_clouds or not labels.any():
+        return None
+    height, width = (facts['scale'] * side for side in labels.shape[1:])
+    frames = (cell.read_clouds(t, facts['shape']) for t in range(len(cell)))
+    return np.stack([frame[:height, :width] for frame in frames])
+
+
+def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
+    """Return the frames used, labels, strengths and facts, from disk if they are there."""
     made = _signature(job, 'labels')
     path, note = job.folder / _LABELS, job.folder / 'labels.json'
     found = _read_json(note)
     if found and found['made'] == made and path.is_file():
         with np.load(path) as stored:
-            return stored['label_images'], stored['strength'], found['facts']
-    features = _features(job, cell, extract)
-    labels, strength, facts = find_changes(features, job.options, _gaps(cell))
-    shape = _read_json(job.folder / 'features.json')['shape']
+            return _used(job, found), stored['label_images'], stored['strength'], found['facts']
+    cell, features, shape = _features(job, extract)
+    if len(cell) >= job.options.min_dates:
+        labels, strength, facts = find_changes(features, job.options, _gaps(cell))
+    else:
+        why = f'{len(cell)} dates of use, fewer than {job.options.min_dates}: nothing looked for'
+        cell = replace(cell, notes=(*cell.notes, why))
+        labels = np.zeros((len(cell), *features.shape[2:]), np.int32)
+        strength, facts = np.zeros(1), {'dropped_frames': 0}
     facts |= {'scale': shape[0] // features.shape[2], 'shape': shape}
     with atomic_write(path) as file:
         np.savez_compressed(file, label_images=labels, strength=strength)
-    _write_json(note, {'made': made, 'facts': facts})
+    _write_json(note, {'made': made, 'facts': facts, **_used_note(cell)})
     del features
     if not job.options.keep_features:
         (job.folder / _FEATURES).unlink(missing_ok=True)
-    return labels, strength, facts
+    return cell, labels, strength, facts
 
 
-def _features(job: Job, cell: Cell, extract) -> np.ndarray:
-    """Return the features as a memory map, made unless they are there."""
+def _features(job: Job, extract) -> tuple[Cell, np.ndarray, list[int]]:
+    """Return the frames used, features as a memory map and the shape of the frames."""
     made = _signature(job, 'features')
     path, note = job.folder / _FEATURES, job.folder / 'features.json'
     found = _read_json(note)
     if not (found and found['made'] == made and path.is_file()):
         note.unlink(missing_ok=True)
-        light = read_light(cell, job.options)
+        cell, light = read_light(readable_frames(job.cell, job.options), job.options)
         write_features(cell, light, job.options, extract, path)
-        _write_json(note, {'made': made, 'shape': list(light.shape)})
-    return np.load(path, mmap_mode='r')
+        found = {'made': made, 'shape': list(light.shape), **_used_note(cell)}
+        _write_json(note, found)
+    return _used(job, found), np.load(path, mmap_mode='r'), found['shape']
+
+
+def _used_note(cell: Cell) -> dict:
+    return {'used': [frame.date.isoformat() for frame in cell.frames], 'notes': list(cell.notes)}
+
+
+def _used(job: Job, note: Mapping) -> Cell:
+    """Return the cell with the frames and remarks of a note."""
+    used = set(note['used'])
+    frames = tuple(f for f in job.cell.frames if f.date.isoformat() in used)
+    return replace(job.cell, frames=frames, notes=tuple(note['notes']))
 
 
 def _gaps(cell: Cell) -> np.ndarray:

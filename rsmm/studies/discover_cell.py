@@ -18,8 +18,10 @@ from rsmm.discovery import (
     persistent_change,
     pixel_features,
     series_gains,
+    sharpen_change,
     spread_change,
     temporary_change,
+    usable_frames,
 )
 from rsmm.discovery.normalise import thin
 from rsmm.errors import DataError
@@ -27,8 +29,8 @@ from rsmm.studies.discover_options import AUTO, DiscoverOptions
 
 #: Maps frames ``(T, C, H, W)`` in 0..1 to unit features ``(T, D, H / s, W / s)``.
 Features = Callable[[np.ndarray], np.ndarray]
-# Below this many frames nothing can be asked of the frames before a change.
-_CONFIRMED = 5
+# Below this many frames there are too few to ask for a third later, or for one before.
+_CONFIRMED = 6
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,13 @@ def readable_frames(cell: Cell, options: DiscoverOptions) -> Cell:
     return replace(cell, frames=tuple(good), notes=(*cell.notes, note))
 
 
-def read_light(cell: Cell, options: DiscoverOptions) -> Light:
-    """Measure the light of every frame, one frame in memory at a time."""
+def read_light(cell: Cell, options: DiscoverOptions) -> tuple[Cell, Light]:
+    """Measure the light of every frame, one frame in memory at a time.
+
+    Returns:
+        The cell without frames that show next to no ground (``normalise='fit'`` only), and the
+        light of the others.
+    """
     samples, seen, moments = [], [], []
     for index in range(len(cell)):
         values, valid = cell.read(index, options.bands)
@@ -102,6 +109,9 @@ def read_light(cell: Cell, options: DiscoverOptions) -> Light:
     samples, seen = np.stack(samples).astype(np.float64), np.stack(seen)
     if options.normalise == 'fit':
         gain, offset = series_gains(samples, seen)
+        kept = usable_frames(samples, gain, offset, seen)
+        cell = without(cell, ~kept, 'frames that show next to no ground left out')
+        samples, seen, gain, offset = (part[kept] for part in (samples, seen, gain, offset))
     elif options.normalise == 'mean':
         gain, offset = _mean_gains(np.array(moments, np.float64))
     else:
@@ -112,7 +122,26 @@ def read_light(cell: Cell, options: DiscoverOptions) -> Light:
     pixels = lit.transpose(1, 0, 2)[:, seen]
     if pixels.shape[1] == 0:
         raise DataError('no frame has any data', where=cell.frames[0].image)
-    return Light(shape, gain, offset, pixels.mean(axis=1), pixels.std(axis=1), clip)
+    return cell, Light(shape, gain, offset, *_typical(pixels), clip)
+
+
+def without(cell: Cell, dropped: np.ndarray, why: str) -> Cell:
+    """Return a cell without some frames, and with a note that says so."""
+    if not dropped.any():
+        return cell
+    gone = [frame.month for frame, drop in zip(cell.frames, dropped, strict=True) if drop]
+    frames = tuple(f for f, drop in zip(cell.frames, dropped, strict=True) if not drop)
+    return replace(cell, frames=frames, notes=(*cell.notes, f'{len(gone)} {why} ({gone[0]})'))
+
+
+def _typical(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation ``(C,)`` of values ``(C, N)``, cut at percentiles 5 and 95.
+
+    A few clouds, ten times as bright as the ground, would otherwise set the scale for all of it.
+    """
+    low, high = np.percentile(pixels, (5, 95), axis=1)
+    cut = np.clip(pixels, low[:, None], high[:, None])
+    return cut.mean(axis=1), cut.std(axis=1)
 
 
 def _mean_gains(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,16 +205,16 @@ def find_changes(
         ``otsu``, ``floor``, ``threshold`` and ``dropped_frames``.
     """
     d1, d2 = change_distances(features)
-    d3 = _third(features) if options.third else None
+    d3 = _third(features) if options.third and len(features) >= _CONFIRMED else None
     seen = np.stack([np.abs(frame).sum(axis=0) > 0 for frame in features])
     for gap, distance in ((1, d1), (2, d2), (3, d3)):
         if distance is not None:
             distance[:-gap] *= seen[:-gap] & seen[gap:]
-    pairs = seen[:-1] & seen[1:]
-    otsu = otsu_threshold(d1[:-1][pairs]) if pairs.any() else 0.0
     floor = noise_floor(features) if options.min_change == AUTO else float(options.min_change)
-    strong = max(otsu, floor)
-    weak = floor if options.grow and floor > 0 else strong
+    known = np.zeros(d1.shape, bool)
+    known[:-1] = seen[:-1] & seen[1:]
+    otsu = otsu_threshold(d1[known]) if known.any() else 0.0
+    weak = floor if options.grow and floor > 0 else max(otsu, floor)
     changed = persistent_change(d1, d2, weak, d3)
     if options.max_gap and gaps is not None:
         changed[:-1][np.asarray(gaps) > options.max_gap] = False
@@ -193,7 +222,14 @@ def find_changes(
         changed &= ~temporary_change(
             features, changed, weak, options.returns, confirm=len(features) >= _CONFIRMED
         )
+        if len(features) >= _CONFIRMED:
+            changed[:2] = False  # of two frames with a cloud in one place none tells it is one
+        # What came and went, clouds above all, does not say how strong a change has to be.
+        known &= changed | (d1 <= weak)
+        otsu = otsu_threshold(d1[known]) if known.any() else 0.0
+    strong = max(otsu, floor)
     changed = spread_change(changed, d1 > strong)
+    changed = sharpen_change(changed, d1) if options.sharpen else changed
     dropped = int((changed.mean(axis=(1, 2)) > options.max_share).sum())
     labels = group_changes(changed, features, **options.to_dict(*_GROUPING))
     facts = {'otsu': otsu, 'floor': floor, 'threshold': strong, 'dropped_frames': dropped}

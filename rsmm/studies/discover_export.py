@@ -72,7 +72,7 @@ def to_lonlat(shapes: Sequence[shapely.Geometry], place: Mapping) -> list[shapel
     import geopandas
 
     points = geopandas.GeoSeries(list(to_map(shapes, place['transform'])), crs=place['crs'])
-    return list(points.to_crs('OGC:CRS84'))
+    return list(points.to_crs('EPSG:4326'))
 
 
 def write_slices(folder: Path, cell: Cell, events: Sequence[Event], layouts: Sequence[str]) -> None:
@@ -174,7 +174,7 @@ def write_geopackage(path: Path, rows: Sequence[Mapping], places: Mapping[str, M
         ]
         names = [name for name in COLUMNS if name not in ('y0', 'x0', 'y1', 'x1')]
         columns = {name: [row[name] for row in placed] for name in names}
-        write_vector(path, shapes, columns, crs='OGC:CRS84')
+        write_vector(path, shapes, columns, crs='EPSG:4326')
     return len(placed)
 
 

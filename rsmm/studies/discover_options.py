@@ -18,6 +18,8 @@ PUBLISHED = {
     'min_change': 0.0,
     'grow': False,
     'lasting': False,
+    'third': False,
+    'sharpen': False,
     'max_share': 0.1,
     'min_voxels': 400,
     'min_pixels': 1600,
@@ -39,7 +41,9 @@ class DiscoverOptions:
         lasting: Leave out changes that the series takes back, see
             :func:`rsmm.discovery.temporary_change`.
         returns: Share of a change within which a state counts as the same again.
-        third: Ask that a change be seen three frames later as well.
+        sharpen: Leave out the rim that features see before they reach an edge, see
+            :func:`rsmm.discovery.sharpen_change`.
+        third: Ask that a change be seen three frames later as well, in series of six or more.
         max_gap: Most months between two frames that are compared; 0: any.
         time_step, radius, factor, components, max_share, seed: See
             :func:`rsmm.discovery.group_changes`.
@@ -59,7 +63,8 @@ class DiscoverOptions:
     grow: bool = True
     lasting: bool = True
     returns: float = 0.25
-    third: bool = False
+    sharpen: bool = True
+    third: bool = True
     max_gap: int = 0
     time_step: float = 4.0
     radius: float = 20.0

@@ -49,13 +49,13 @@ class PlantedEvent:
 def plant_events(
     rng: np.random.Generator, ground: np.ndarray, bands: tuple[str, ...], months: int, count: int
 ) -> list[PlantedEvent]:
-    """Draw events that do not touch, over before the last frames.
+    """Draw events that do not touch, between the first three frames and the last two.
 
     Args:
         rng: Source of every choice.
         ground: ``(C, H, W)`` reflectance before.
         bands: Their canonical names.
-        months: Frames of the series, at least 6.
+        months: Frames of the series, at least 8.
         count: Events to plant; fewer where there is no more room.
     """
     taken = np.zeros(ground.shape[1:], bool)
@@ -68,7 +68,7 @@ def plant_events(
                 break
         else:
             continue
-        first = int(rng.integers(2, months - 3))
+        first = int(rng.integers(3, months - 4))
         last = int(min(first + rng.integers(1, 4), months - 3))
         surface = _SURFACES[kind](rng, ground, mask, bands)
         events.append(PlantedEvent(kind, mask, order, surface, first, last))

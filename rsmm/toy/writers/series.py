@@ -37,7 +37,7 @@ def write_series(
     months: int = 12,
     size: int = 192,
     events: int = 2,
-    clouds: float = 0.06,
+    clouds: float = 0.03,
     cloud_images: str = 'none',
     gaps: int = 0,
     seasons: int = 0,
@@ -60,7 +60,7 @@ def write_series(
         cells: Cells with planted events.
         static_cells: Cells where nothing happens, on top of ``cells``.
         seasonal_cells: Cells of farmland with its seasons, on top as well.
-        months: Months from January 2018, at least 6.
+        months: Months from January 2018, at least 8 without the gaps.
         size: Side of the frames in pixels, at least 96.
         events: Events to plant in a cell, as far as there is room.
         clouds: Expected share of cloudy pixels.
@@ -79,8 +79,8 @@ def write_series(
         DataError: The folder holds something else.
     """
     settings = {key: value for key, value in locals().items() if key != 'out'}
-    if months - gaps < 6 or size < 96:
-        raise ConfigError(f'{months - gaps} months of {size} pixels: at least 6 of 96')
+    if months - gaps < 8 or size < 96:
+        raise ConfigError(f'{months - gaps} months of {size} pixels: at least 8 of 96')
     for name, known in (('layout', LAYOUTS), ('cloud_images', CLOUD_IMAGES)):
         if settings[name] not in known:
             raise ConfigError(f'{name}={settings[name]!r}: expected one of {", ".join(known)}')
