@@ -1,33 +1,16 @@
-# The RGB classifier of the zoo: EfficientNet-Lite0 from ImageNet weights, on growing chips.
-# To train it anew, convert ImageNet weights and give them with --cfg-options pretrained=FILE.
+# The RGB classifier of the zoo: an ImageNet network fine-tuned on chips that grow from 64 to 128.
+# To train it anew, give converted ImageNet weights with --cfg-options pretrained=FILE.
 _base_ = [
+    '../_base_/models/efficientnet_lite0_chips.py',
     '../_base_/datasets/eurosat_rgb.py',
     '../_base_/schedules/adamw_averaged.py',
     '../_base_/default_runtime.py',
 ]
 epochs = 20
-views = 8  # symmetries whose probabilities are averaged in prediction
-pretrained = None
+batch_size = 64
+num_workers = 1
+fractions = (0.9, 0.1)
 
-backbone = dict(
-    type='mmpretrain.TIMMBackbone', model_name='tf_efficientnet_lite0', drop_path_rate=0.1
-)
-if pretrained:
-    backbone['init_cfg'] = dict(type='Pretrained', checkpoint=pretrained)
-model = dict(
-    type='ChipClassifier',
-    input_size=128,
-    views=views,
-    backbone=backbone,
-    neck=dict(type='PooledDropout', p=0.2),
-    head=dict(
-        type='mmpretrain.LinearClsHead',
-        num_classes=10,
-        in_channels=1280,
-        loss=dict(type='mmpretrain.LabelSmoothLoss', label_smooth_val=0.1),
-        topk=(1,),
-    ),
-)
 data_preprocessor = dict(  # the range that the ImageNet weights were trained with
     _delete_=True,
     type='MultiSpectralPreprocessor',
@@ -41,9 +24,10 @@ train_pipeline = [
     dict(type='RandomDihedral'),
     dict(type='PackRaster'),
 ]
-fractions = (0.9, 0.1)
 train_dataloader = dict(
-    batch_size=64, num_workers=1, dataset=dict(fractions=fractions, pipeline=train_pipeline)
+    batch_size=batch_size,
+    num_workers=num_workers,
+    dataset=dict(fractions=fractions, pipeline=train_pipeline),
 )
 val_dataloader = dict(dataset=dict(fractions=fractions))
 test_dataloader = dict(dataset=dict(fractions=fractions))
@@ -52,15 +36,10 @@ optim_wrapper = dict(
     optimizer=dict(weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
+cosine = dict(type='CosineAnnealingLR', eta_min=1e-6, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        begin=1,
-        T_max=epochs - 1,
-        eta_min=1e-6,
-        convert_to_iter_based=True,
-    ),
+    dict(**cosine, begin=1, T_max=epochs - 1),
 ]
 train_cfg = dict(max_epochs=epochs, val_interval=3)
 custom_hooks = [
