@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from record import record
 
 from rsmm.apis.config import load_config
+from rsmm.apis.model import build_model
 from rsmm.datasets.building_tiles import BuildingTiles
 from rsmm.datasets.transforms.footprints import read_footprints
 from rsmm.evaluation.functional import (
@@ -29,7 +30,7 @@ from rsmm.evaluation.functional import (
 )
 from rsmm.geo import FootprintSet, footprint_mask, logits_to_polygons
 from rsmm.geo.raster import read_raster
-from rsmm.inference.scene import load_model, tile_predictor
+from rsmm.inference.scene import tile_predictor
 
 MIN_AREA = 100  # pixels of 0.3 m: 9 square metres
 WAYS = [{'threshold': t} for t in (0.0, 0.5, 1.0, 1.5, 2.0)]
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument('--picture', type=Path)
     args = parser.parse_args()
     held = load_config(args.config).held_out
-    tiles = load_tiles(args.data_root, tile_predictor(load_model(args.config, args.checkpoint)))
+    tiles = load_tiles(args.data_root, tile_predictor(build_model(args.config, args.checkpoint)))
     rest = [name for name in tiles if name != held]
     image, truth, logits = tiles[held]
     mask = footprint_mask(truth, logits.shape[:2]).astype(np.uint8)

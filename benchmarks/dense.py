@@ -152,7 +152,7 @@ def scenes(side: int) -> dict[str, float]:
     def stream() -> np.ndarray:
         rows = stream_windows(
             lambda window: image[window.slices], (side, side), predict,
-            tile=TILE, step=STEP, batch_size=4,
+            tile=TILE, stride=STEP, batch_size=4,
         )  # fmt: skip
         return np.concatenate([logits.argmax(axis=2) for _, logits in rows])
 
@@ -198,7 +198,7 @@ def predict_file(size: str) -> None:
         scene = Path(folder) / 'scene.tif'
         height, width = map(int, size.split('x'))
         write_scene(scene, height, width)
-        predict_scene(model, [scene], Path(folder) / 'map.tif', tile=512, step=512, batch_size=1)
+        predict_scene(model, [scene], Path(folder) / 'map.tif', tile=512, stride=512, batch_size=1)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -166,8 +166,8 @@ def build_model(width: int):
             'type': 'XDXDHead',
             'in_channels': 'auto',
             'base_channels': width,
-            'loss_decode': {'type': 'FootprintLoss', 'terms': {'bce': 10.0, 'jaccard': 2.5}},
         },
+        'loss': {'type': 'FootprintLoss', 'terms': {'bce': 10.0, 'jaccard': 2.5}},
         'data_preprocessor': {
             'type': 'MultiSpectralPreprocessor',
             'bands': 'rgb',

@@ -16,7 +16,8 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.inference.scene import load_model, predict_scene, scene_scale
+from rsmm.apis.model import build_model
+from rsmm.inference.scene import predict_scene, scene_scale
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--bands', nargs='+', help='of the files in order, if they do not name them'
     )
     parser.add_argument('--tile', type=int, default=512)
-    parser.add_argument('--step', type=int, help='default: seven eighths of the tile')
+    parser.add_argument('--stride', type=int, help='default: seven eighths of the tile')
     parser.add_argument('--batch-size', type=int, default=4)
     parser.add_argument('--merge', choices=('mean', 'linear'), default='linear')
     parser.add_argument('--device', default='cpu')
@@ -43,14 +44,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Predict and say where the map is."""
     args = parse_args(argv)
-    model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
+    model = build_model(args.config, args.checkpoint, device=args.device, options=args.cfg_options)
     predict_scene(
         model,
         args.images,
         args.out,
         bands=args.bands,
         tile=args.tile,
-        step=args.step,
+        stride=args.stride,
         batch_size=args.batch_size,
         merge=args.merge,
         scale=scene_scale(args.config, args.cfg_options),

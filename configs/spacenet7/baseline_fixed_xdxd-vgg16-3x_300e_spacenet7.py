@@ -1,4 +1,4 @@
 # Three times enlarged input, as the winners used for buildings of a few pixels.
 _base_ = './baseline_fixed_xdxd-vgg16_300e_spacenet7.py'
 
-model = dict(scale=3, test_cfg=dict(crop_size=(170, 170), stride=(170, 170)))
+model = dict(scale=3, tile=170)

@@ -28,13 +28,11 @@ val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 model = dict(
-    decode_head=dict(
-        num_classes=3,
-        loss_decode=dict(
-            _delete_=True,
-            type='FootprintLoss',
-            terms=dict(dice=1.0, focal=1.0),
-            channel_weights=(1.0, 0.1, 0.5),
-        ),
-    )
+    decode_head=dict(num_classes=3),
+    loss=dict(
+        _delete_=True,
+        type='FootprintLoss',
+        terms=dict(dice=1.0, focal=1.0),
+        channel_weights=(1.0, 0.1, 0.5),
+    ),
 )

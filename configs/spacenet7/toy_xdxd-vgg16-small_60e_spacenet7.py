@@ -10,7 +10,7 @@ tile = 256
 model = dict(
     backbone=dict(base_channels=16),
     decode_head=dict(base_channels=16),
-    test_cfg=dict(crop_size=(tile, tile), stride=(tile, tile)),
+    tile=tile,
 )
 load = [
     dict(type='LoadMosaic'),

@@ -30,10 +30,8 @@ val_dataloader = dict(dataset=dict(include=[held_out], pipeline=test_pipeline, *
 test_dataloader = val_dataloader
 
 model = dict(
-    decode_head=dict(
-        num_classes=3,
-        loss_decode=dict(channel_weights=(1.0, 0.5, 0.5)),
-    )
+    decode_head=dict(num_classes=3),
+    loss=dict(channel_weights=(1.0, 0.5, 0.5)),
 )
 val_evaluator = dict(watershed=(0.7, 0.4))
 test_evaluator = val_evaluator

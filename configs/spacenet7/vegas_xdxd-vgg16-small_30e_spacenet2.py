@@ -19,7 +19,7 @@ data_preprocessor = dict(
 model = dict(
     backbone=dict(base_channels=16),
     decode_head=dict(base_channels=16),
-    test_cfg=dict(crop_size=(tile, tile), stride=(tile, tile)),
+    tile=tile,
 )
 load = [dict(type='LoadRaster'), dict(type='LoadFootprints'), dict(type='RasterizeFootprints')]
 train_pipeline = [

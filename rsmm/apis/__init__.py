@@ -8,6 +8,7 @@ _HOMES = {
     'list_models': 'rsmm.apis.zoo',
     'find_model': 'rsmm.apis.zoo',
     'get_model': 'rsmm.apis.zoo',
+    'build_model': 'rsmm.apis.model',
     'load_config': 'rsmm.apis.config',
     'train': 'rsmm.apis.run',
     'test': 'rsmm.apis.run',

@@ -10,7 +10,7 @@ from os import PathLike
 import torch
 from torch import nn
 
-from rsmm.apis.config import load_config, model_settings
+from rsmm.apis.model import build_model
 from rsmm.errors import ConfigError
 
 
@@ -120,13 +120,7 @@ def config_complexity(
     Raises:
         ConfigError: There is no such part, or the model cannot run on such an input.
     """
-    from mmengine.registry import init_default_scope
-
-    from rsmm.registry import MODELS
-
-    config = load_config(config, options)
-    init_default_scope(config.get('default_scope', 'rsmm'))
-    model = MODELS.build(model_settings(config))
+    model = build_model(config, options=options)
     if part is not None:
         try:
             model = model.get_submodule(part)

@@ -9,10 +9,11 @@ the line that assigns it, and the config is read from that.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -99,6 +100,15 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
         _check_option(config, key)
     config.merge_from_dict(options)
     return config
+
+
+@contextlib.contextmanager
+def default_scope(config: Config) -> Iterator[None]:
+    """Look names of entries up first in the registries that a config asks for."""
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'rsmm'):
+        yield
 
 
 def model_settings(config: Config) -> dict:

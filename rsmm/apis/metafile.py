@@ -12,7 +12,8 @@ import yaml
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import load_config
-from rsmm.apis.zoo import ZooEntry, build_model, zoo_entries
+from rsmm.apis.model import build_model
+from rsmm.apis.zoo import ZooEntry, zoo_entries
 from rsmm.errors import ConfigError
 
 
@@ -22,7 +23,7 @@ def count_parameters(config: str | PathLike) -> int:
     Raises:
         ConfigError: The config is missing or its model cannot be built.
     """
-    net = build_model(config, initialise=False)
+    net = build_model(config)
     return sum(parameter.numel() for parameter in net.parameters())
 
 

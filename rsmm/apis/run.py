@@ -10,11 +10,9 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from rsmm.apis.config import load_config
+from rsmm.apis.model import RANDOM
 from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS, unexpected_keys_explained
-
-#: Stands for "no checkpoint, keep the weights of initialisation" on the command line.
-RANDOM = 'random'
 
 
 def train(

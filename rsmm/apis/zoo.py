@@ -6,9 +6,7 @@ address of released weights. Both travel in the wheel, see ``setup.py``.
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -159,52 +157,13 @@ def get_model(
         CheckpointError: The checkpoint cannot be read or belongs to another model.
         DownloadError: The weights cannot be fetched.
     """
+    from rsmm.apis.model import RANDOM, build_model
+
     entry = _entry(model)
     checkpoint = _checkpoint(entry, pretrained)
-    net = build_model(entry.config, initialise=checkpoint is None, **settings)
-    if checkpoint is not None:
-        _load(net, checkpoint)
-        net.eval()
-    return net.to(device)
-
-
-def build_model(config: str | PathLike, initialise: bool = True, **settings) -> nn.Module:
-    """Build the model of a config file as the runner does.
-
-    Args:
-        config: Config file.
-        initialise: Run the model's own initialisation, pretrained backbones included.
-        **settings: Settings of the model to change.
-
-    Raises:
-        ConfigError: The config is missing or its model cannot be built.
-    """
-    from mmengine.registry import DefaultScope
-
-    from rsmm.apis.config import load_config, model_settings
-    from rsmm.registry import MODELS
-
-    config = load_config(config)
-    config.merge_from_dict({'model': settings})
-    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'rsmm')), _quiet():
-        net = MODELS.build(model_settings(config))
-        if initialise and hasattr(net, 'init_weights'):
-            net.init_weights()
-    return net
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep mmengine from printing how it initialised each weight."""
-    from mmengine.logging import MMLogger
-
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    options = {'model': settings} if settings else None
+    net = build_model(entry.config, checkpoint or RANDOM, device=device, options=options)
+    return net.train(checkpoint is None)
 
 
 def _entry(model: str | PathLike) -> ZooEntry:
@@ -231,10 +190,3 @@ def _checkpoint(entry: ZooEntry, pretrained: bool | str | PathLike) -> str | Pat
             fix='Train it, then pass the checkpoint: pretrained=PATH',
         )
     return download(entry.weights, sha256=entry.sha256)
-
-
-def _load(net: nn.Module, checkpoint: str | PathLike) -> None:
-    from rsmm.checkpoints.files import load_checkpoint_file
-    from rsmm.checkpoints.weights import load_weights
-
-    load_weights(net, load_checkpoint_file(checkpoint), 'model', where=checkpoint)

@@ -54,7 +54,7 @@ class Pretrained:
     def __call__(self, module: nn.Module) -> None:
         """Fill ``module``."""
         state = state_dict_of(self._read(), self.checkpoint)
-        state = select_keys(state, self.prefix, [(r'^module\.', '')], self.checkpoint)
+        state = select_keys(state, self.prefix, where=self.checkpoint)
         state = adapt_first_conv(
             state, module, self.first_conv, self.bands, self.source_bands, where=self.checkpoint
         )

@@ -19,6 +19,8 @@ STRICTNESS = ('exact', 'model', 'parts')
 HEADS = frozenset(
     ['head', 'decode_head', 'auxiliary_head', 'bbox_head', 'roi_head', 'fc', 'classifier']
 )
+#: What wrappers put before the keys of the model within: distribution, ``torch.compile``.
+WRAPPERS = ('module.', '_orig_mod.')
 _SHOWN = 4
 
 
@@ -141,6 +143,7 @@ def select_keys(
     Raises:
         CheckpointError: No key begins with ``prefix``.
     """
+    state = unwrapped(state)
     selected = OrderedDict()
     for key, value in state.items():
         for pattern, replacement in rename:
@@ -156,6 +159,24 @@ def select_keys(
     if prefix is None:
         selected._metadata = getattr(state, '_metadata', OrderedDict())
     return selected
+
+
+def unwrapped(state: Mapping) -> Mapping:
+    """Return a state dict without the prefix that a wrapper put before every key.
+
+    >>> list(unwrapped({'module._orig_mod.fc.weight': 0}))
+    ['fc.weight']
+    """
+    for wrapper in WRAPPERS:
+        if state and all(str(key).startswith(wrapper) for key in state):
+            bare = OrderedDict((key.removeprefix(wrapper), value) for key, value in state.items())
+            metadata = getattr(state, '_metadata', {})
+            bare._metadata = OrderedDict(
+                (f'{key}.'.removeprefix(wrapper).removesuffix('.'), value)
+                for key, value in metadata.items()
+            )
+            return unwrapped(bare)
+    return state
 
 
 def _dotted(prefix: str) -> str:

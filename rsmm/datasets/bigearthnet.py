@@ -141,16 +141,20 @@ class BigEarthNet(RSDataset):
     def _names(self) -> list[str]:
         excluded = {name for path in self.exclude_files for name in _read_list(path)}
         if self.split_file:
-            names = _read_list(self.split_file)
-            if len(set(names)) < len(names):
-                twice = Counter(names).most_common(1)[0][0]
-                raise DataError(
-                    f'{twice} stands in the list twice', where=self.split_file, fix='Keep one'
-                )
+            names = self._listed()
         else:
             root = Path(self.data_root)
             names = sorted(path.parent.name for path in root.glob('*/*_labels_metadata.json'))
         return [name for name in names if name not in excluded]
+
+    def _listed(self) -> list[str]:
+        names = _read_list(self.split_file)
+        if len(set(names)) < len(names):
+            twice = Counter(names).most_common(1)[0][0]
+            raise DataError(
+                f'{twice} stands in the list twice', where=self.split_file, fix='Keep one'
+            )
+        return names
 
     def _drawn(self, names: list[str]) -> list[str]:
         if self.fraction == 1:

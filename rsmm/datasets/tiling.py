@@ -25,10 +25,10 @@ def tile_windows(
     Raises:
         ConfigError: Another border rule, or sizes that leave gaps.
     """
-    step = tile if stride is None else stride
+    stride = tile if stride is None else stride
     if border not in BORDERS:
         raise ConfigError(f'border={border!r}', where='tiling', fix=f'Known: {", ".join(BORDERS)}')
-    rows, columns = (_starts(length, tile, step, border) for length in shape)
+    rows, columns = (_starts(length, tile, stride, border) for length in shape)
     side = tile if border != 'shift' else None
     return [
         Window(row, column, side or min(tile, shape[0]), side or min(tile, shape[1]))
@@ -37,11 +37,11 @@ def tile_windows(
     ]
 
 
-def _starts(length: int, tile: int, step: int, border: str) -> list[int]:
-    starts = tile_starts(length, tile, step)
+def _starts(length: int, tile: int, stride: int, border: str) -> list[int]:
+    starts = tile_starts(length, tile, stride)
     if border == 'shift':
         return starts
-    grid = range(0, length, step)
+    grid = range(0, length, stride)
     if border == 'drop':
         return [start for start in grid if start + tile <= length]
     # Once a tile reaches the border the next would repeat its pixels.

@@ -91,7 +91,8 @@ class Runner(MMEngineRunner):
         """Build a loader whose dataset seeds itself per sample.
 
         Raises:
-            ConfigError: There are fewer samples than a batch holds, and the rest is dropped.
+            ConfigError: There are fewer samples than a batch holds, and the rest is dropped; the
+                batch does not fit the rows that its sampler deals out.
         """
         if isinstance(dataloader, DataLoader):
             return dataloader
@@ -103,6 +104,8 @@ class Runner(MMEngineRunner):
             config.pop('persistent_workers', None)
             config.pop('prefetch_factor', None)
         loader = MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
+        if hasattr(loader.sampler, 'check_batch'):
+            loader.sampler.check_batch(loader.batch_size)
         if loader.drop_last and len(loader.sampler) < loader.batch_size:
             # mmengine fails much later, in a scheduler, without naming the reason.
             raise ConfigError(

@@ -232,8 +232,7 @@ def load_runner_checkpoint(
 def _load(runner: Runner, filename: str, map_location, strict: str, rename=None) -> dict:
     checkpoint = restore_state(load_checkpoint_file(filename, map_location))
     runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-    rename = [(r'^module\.', '')] if rename is None else rename
-    report = load_weights(runner.model, checkpoint, strict, rename=rename, where=filename)
+    report = load_weights(runner.model, checkpoint, strict, rename=rename or (), where=filename)
     runner.logger.info(f'{filename}: {report.summary()}')
     runner._has_loaded = True
     return checkpoint

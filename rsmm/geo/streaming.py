@@ -28,7 +28,7 @@ def stream_windows(
     predict: Callable[[np.ndarray], np.ndarray],
     *,
     tile: int = 512,
-    step: int = 512,
+    stride: int = 512,
     batch_size: int = 4,
     merge: str = 'mean',
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -39,14 +39,14 @@ def stream_windows(
         shape: (H, W) of the raster.
         predict: Maps a batch of windows to values (N, h, w, K).
         tile: Side of a tile in pixels.
-        step: Distance of neighbouring tiles; smaller than ``tile`` for overlap.
+        stride: Distance of neighbouring tiles; smaller than ``tile`` for overlap.
         batch_size: Tiles per call of ``predict``.
         merge: How overlapping tiles are combined, see :func:`rsmm.geo.windows.blend_weights`.
 
     Yields:
         First row and values (h, W, K) float32 of the next rows, top to bottom without gap.
     """
-    windows = sliding_windows(shape, tile, step)
+    windows = sliding_windows(shape, tile, stride)
     starts = sorted({window.row for window in windows})
     done, total, weight = 0, None, None
     for start, following in zip(starts, [*starts[1:], shape[0]], strict=True):

@@ -29,7 +29,7 @@ class Window(NamedTuple):
         )
 
 
-def tile_starts(length: int, tile: int, step: int) -> list[int]:
+def tile_starts(length: int, tile: int, stride: int) -> list[int]:
     """Return where tiles begin along an axis so that they cover it and none sticks out.
 
     The last tile is moved back to the border. An axis shorter than the tile has one start, 0.
@@ -38,29 +38,29 @@ def tile_starts(length: int, tile: int, step: int) -> list[int]:
     ([0, 512], [0, 511])
 
     Raises:
-        ConfigError: Non-positive sizes, or a step that would leave gaps.
+        ConfigError: Non-positive sizes, or a stride that would leave gaps.
     """
-    if not 0 < step <= tile or length < 1:
+    if not 0 < stride <= tile or length < 1:
         raise ConfigError(
-            f'tile={tile}, step={step} on a length of {length}: expected 0 < step <= tile'
+            f'tile={tile}, stride={stride} on a length of {length}: expected 0 < stride <= tile'
         )
-    count = 1 + max(0, -(-(length - tile) // step))
-    return [max(0, min(step * k, length - tile)) for k in range(count)]
+    count = 1 + max(0, -(-(length - tile) // stride))
+    return [max(0, min(stride * k, length - tile)) for k in range(count)]
 
 
-def sliding_windows(shape: tuple[int, int], tile: int, step: int) -> list[Window]:
+def sliding_windows(shape: tuple[int, int], tile: int, stride: int) -> list[Window]:
     """Return the windows that cover a raster, row by row.
 
     Args:
         shape: (H, W) of the raster.
         tile: Side of a window in pixels; windows are smaller where the raster is.
-        step: Distance of neighbouring windows in pixels.
+        stride: Distance of neighbouring windows in pixels.
     """
     height, width = min(tile, shape[0]), min(tile, shape[1])
     return [
         Window(row, column, height, width)
-        for row in tile_starts(shape[0], tile, step)
-        for column in tile_starts(shape[1], tile, step)
+        for row in tile_starts(shape[0], tile, stride)
+        for column in tile_starts(shape[1], tile, stride)
     ]
 
 
@@ -118,7 +118,7 @@ def predict_windows(
     predict: Callable[[np.ndarray], np.ndarray],
     *,
     tile: int = 512,
-    step: int = 512,
+    stride: int = 512,
     batch_size: int = 4,
     merge: Literal['mean', 'linear'] = 'mean',
     multiple: int = 1,
@@ -131,7 +131,7 @@ def predict_windows(
         shape: (H, W) of the raster.
         predict: Maps a batch (N, h, w, C) to values (N, h, w, K).
         tile: Side of a tile in pixels.
-        step: Distance of neighbouring tiles in pixels; smaller than ``tile`` for overlap.
+        stride: Distance of neighbouring tiles in pixels; smaller than ``tile`` for overlap.
         batch_size: Tiles per call of ``predict``.
         merge: How overlapping tiles are combined: see :func:`blend_weights`.
         multiple: Tiles of rasters smaller than ``tile`` are mirrored up to a multiple of this.
@@ -141,7 +141,7 @@ def predict_windows(
     """
     reader = read if callable(read) else (lambda window: read[window.slices])
     mosaic: Mosaic | None = None
-    for windows in _batches(sliding_windows(shape, tile, step), batch_size):
+    for windows in _batches(sliding_windows(shape, tile, stride), batch_size):
         batch = np.stack([_mirror(reader(window), multiple) for window in windows])
         values = np.asarray(predict(batch))
         if mosaic is None:

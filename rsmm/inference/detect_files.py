@@ -63,23 +63,18 @@ def load_detector(
         ConfigError: The config's model is no detector, or there is no such device.
     """
     from rsmm.apis.config import load_config
-    from rsmm.apis.run import RANDOM
-    from rsmm.checkpoints.files import load_checkpoint_file
-    from rsmm.inference.scene import load_model
+    from rsmm.apis.model import build_model
 
     settings = load_config(config, options)
     head = settings.model.get('bbox_head') or settings.model.get('roi_head', {}).get('bbox_head')
     if head is None:
         raise ConfigError('its model has no bbox_head, so it detects no objects', where=config)
-    classes: Sequence[str] = ()
-    if checkpoint != RANDOM:
-        meta = load_checkpoint_file(checkpoint).get('meta') or {}
-        classes = (meta.get('dataset_meta') or {}).get('classes') or ()
+    model = build_model(settings, checkpoint, device=device)
+    classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or ()
     if len(classes) != head.num_classes:
         classes = [f'class {label}' for label in range(head.num_classes)]
     dataset = settings.get('test_dataloader', {}).get('dataset', {})
     scales = [s['scale'] for s in dataset.get('pipeline', ()) if s['type'].endswith('Resize')]
-    model = load_model(config, checkpoint, device, options)
     return Detector(
         model, tuple(classes), tuple(scales[-1]) if scales else None, dataset.get('tile')
     )

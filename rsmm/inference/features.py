@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import nn
 
-from rsmm.apis.config import load_config, model_settings
-from rsmm.apis.run import RANDOM
+from rsmm.apis.config import default_scope, load_config
+from rsmm.apis.model import build_model
 from rsmm.errors import ConfigError
 from rsmm.utils import track
 
@@ -59,12 +59,10 @@ def extract_features(
             have no class.
         CheckpointError: The checkpoint does not fit the backbone.
     """
-    from mmengine.registry import init_default_scope
-
     config = load_config(config, options)
-    init_default_scope(config.get('default_scope', 'rsmm'))
-    loader = _build_loader(config, split, num)
-    model = _build_model(config, checkpoint).to(get_device()).eval()
+    with default_scope(config):
+        loader = _build_loader(config, split, num)
+    model = build_model(config, checkpoint, part='backbone', device=get_device())
     vectors, labels = [], []
     for batch in track(loader, f'Features of {len(loader.dataset)} samples'):
         part, samples = _forward(model, batch)
@@ -95,22 +93,6 @@ def _build_loader(config: Config, split: str, num: int | None):
     rows = np.linspace(0, len(loader.dataset) - 1, num).round().astype(int).tolist()
     settings.dataset.indices = rows
     return Runner.build_dataloader(settings, seed=0)
-
-
-def _build_model(config: Config, checkpoint: str | PathLike) -> nn.Module:
-    from rsmm.checkpoints.files import load_checkpoint_file
-    from rsmm.checkpoints.weights import load_weights
-    from rsmm.registry import MODELS
-
-    model = MODELS.build(model_settings(config))
-    if not hasattr(model, 'backbone'):
-        raise ConfigError(f'{type(model).__name__} has no backbone', where=config.filename)
-    if str(checkpoint) == RANDOM:
-        model.init_weights()
-    else:
-        state = load_checkpoint_file(checkpoint)
-        load_weights(model.backbone, state, 'model', prefix='backbone', where=checkpoint)
-    return model
 
 
 @torch.no_grad()

@@ -16,51 +16,8 @@ from rsmm.geo.missing import fill_nan, missing_pixels
 from rsmm.geo.raster import opened
 from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
 from rsmm.geo.windows import Window
-from rsmm.models.change_detectors.change_detector import ChangeDetector
-from rsmm.models.change_detectors.change_ensemble import ChangeEnsemble
+from rsmm.models.base import MapModel
 from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
-
-
-def load_model(
-    config: str,
-    checkpoint: str,
-    device: str = 'cpu',
-    options: Mapping[str, object] | None = None,
-) -> nn.Module:
-    """Build the model of a config with the weights of a checkpoint, in evaluation mode.
-
-    Args:
-        config: Config file.
-        checkpoint: Weights, ``'random'`` for none.
-        device: ``'cpu'`` or ``'cuda'``.
-        options: Dotted config keys to override.
-
-    Raises:
-        CheckpointError: The checkpoint cannot be read or belongs to another model.
-        ConfigError: There is no such device.
-    """
-    from mmengine.registry import init_default_scope
-
-    from rsmm.apis.config import load_config, model_settings
-    from rsmm.apis.run import RANDOM
-    from rsmm.checkpoints.files import load_checkpoint_file
-    from rsmm.checkpoints.weights import load_weights
-    from rsmm.registry import MODELS
-
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        raise ConfigError('there is no CUDA device', where=f'device={device}')
-    settings = load_config(config, options)
-    init_default_scope(settings.get('default_scope', 'rsmm'))
-    model = MODELS.build(model_settings(settings))
-    if checkpoint == RANDOM:
-        model.init_weights()
-    else:
-        load_weights(model, load_checkpoint_file(checkpoint), 'model', where=checkpoint)
-    try:
-        return model.to(device).eval()
-    except RuntimeError as error:
-        reason = str(error).partition('\n')[0]
-        raise ConfigError(f'device {device!r} cannot be used ({reason})') from error
 
 
 def tile_predictor(model: nn.Module):
@@ -72,7 +29,7 @@ def tile_predictor(model: nn.Module):
     Raises:
         ConfigError: The model has no logits per pixel.
     """
-    if not hasattr(model, 'logits'):
+    if not isinstance(model, MapModel):
         raise ConfigError(f'{type(model).__name__} makes no map', fix='Take a segmentation config')
     model = model.to(memory_format=torch.channels_last)
 
@@ -101,7 +58,7 @@ def predict_scene(
     *,
     bands: Sequence[str] | None = None,
     tile: int = 512,
-    step: int | None = None,
+    stride: int | None = None,
     batch_size: int = 4,
     merge: str = 'linear',
     scale: Mapping | None = None,
@@ -118,8 +75,8 @@ def predict_scene(
         images: One image, or the earlier and the later one on the same grid.
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
-        tile, step, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the step is
-            seven eighths of the tile when None.
+        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the
+            stride is seven eighths of the tile when None.
         scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
 
     Raises:
@@ -127,7 +84,12 @@ def predict_scene(
         ConfigError: Another number of images than the model takes.
     """
     images = [images] if isinstance(images, str | Path) else list(images)
-    expected = 2 if isinstance(model, ChangeDetector | ChangeEnsemble) else 1
+    expected = getattr(model, 'num_dates', 1)
+    if expected is None:
+        raise ConfigError(
+            f'{type(model).__name__} takes a series of dates, which is not mapped by scene',
+            fix='Test it with tools/test.py --out, or take a model of one image or two',
+        )
     if len(images) != expected:
         raise ConfigError(
             f'{len(images)} images, but {type(model).__name__} takes {expected}',
@@ -143,14 +105,14 @@ def predict_scene(
 
     if scale is not None:
         read = scaled(read, images, scale, wanted, order)
-    step = tile - tile // 8 if step is None else step
-    tile, step = (min(side, max(shape)) for side in (tile, step))
+    stride = tile - tile // 8 if stride is None else stride
+    tile, stride = (min(side, max(shape)) for side in (tile, stride))
     rows = stream_windows(
         read,
         shape,
         tile_predictor(model),
         tile=tile,
-        step=step,
+        stride=stride,
         batch_size=batch_size,
         merge=merge,
     )

@@ -17,12 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rsmm.apis.model import RANDOM
 from rsmm.errors import ConfigError, RsmmError, did_you_mean
 from rsmm.utils import atomic_write
 from rsmm.utils.lock import hold_folder
 
 DONE, ERROR = 'done.json', 'error.txt'
-RANDOM = 'random'
 
 
 @dataclass(frozen=True)

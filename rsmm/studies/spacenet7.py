@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsmm.apis.model import build_model
 from rsmm.datasets.spacenet7 import Frame, find_cubes
 from rsmm.datasets.transforms.footprints import NO_IDENTITY, read_footprints, read_mosaic
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
@@ -35,7 +36,7 @@ from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
 from rsmm.geo.windows import predict_windows
-from rsmm.inference.scene import load_model, tile_predictor
+from rsmm.inference.scene import tile_predictor
 from rsmm.studies.spacenet7_options import PipelineOptions
 from rsmm.utils import atomic_write, sha256_file, track
 
@@ -59,7 +60,7 @@ def predict_frame(
         image.shape[:2],
         predict,
         tile=options.tile,
-        step=options.step,
+        stride=options.stride,
         batch_size=options.batch_size,
         merge=options.merge,
     )
@@ -270,7 +271,7 @@ def model_signature(
         ConfigError, CheckpointError: There is no such config or checkpoint.
     """
     from rsmm.apis.config import load_config, model_settings
-    from rsmm.apis.run import RANDOM
+    from rsmm.apis.model import RANDOM
 
     settings = model_settings(load_config(config, cfg_options))
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
@@ -310,7 +311,8 @@ def _start_worker(
     config: str, checkpoint: str, device: str, cfg_options: Mapping[str, object]
 ) -> None:
     """Load the model once per process."""
-    _worker['predict'] = tile_predictor(load_model(config, checkpoint, device, cfg_options))
+    model = build_model(config, checkpoint, device=device, options=cfg_options)
+    _worker['predict'] = tile_predictor(model)
 
 
 def _work(job: tuple) -> None:

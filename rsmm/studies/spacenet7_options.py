@@ -17,7 +17,7 @@ _CHOICES = {
     'merge': MERGES,
     'format': ('geojson', 'gpkg'),
 }
-_WHOLE = {'tile': 1, 'step': 1, 'batch_size': 1, 'look_ahead': 0, 'min_months': 0, 'max_gap': 0}
+_WHOLE = {'tile': 1, 'stride': 1, 'batch_size': 1, 'look_ahead': 0, 'min_months': 0, 'max_gap': 0}
 _RANGES = {
     'threshold': (-math.inf, math.inf),
     'min_area': (0, math.inf),
@@ -31,7 +31,7 @@ class PipelineOptions:
     """What happens between the image and the submission. The defaults are the baseline.
 
     Attributes:
-        tile, step: Sliding window in pixels.
+        tile, stride: Sliding window in pixels.
         merge: ``'mean'`` or ``'linear'`` blending of logits where tiles overlap.
         batch_size: Tiles per forward pass.
         threshold: Logits above it are building.
@@ -54,7 +54,7 @@ class PipelineOptions:
     """
 
     tile: int = 512
-    step: int = 512
+    stride: int = 512
     merge: str = 'mean'
     batch_size: int = 4
     threshold: float = 0.0
@@ -83,7 +83,7 @@ class PipelineOptions:
             _check_number(name, getattr(self, name), low, high)
         if self.simplify is not None:
             _check_number('simplify', self.simplify, 0)
-        tile_starts(self.tile, self.tile, self.step)
+        tile_starts(self.tile, self.tile, self.stride)
         pair = self.watershed
         if pair is not None and not (
             isinstance(pair, list | tuple) and len(pair) == 2 and 0 <= pair[1] <= pair[0] <= 1

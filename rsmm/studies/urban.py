@@ -19,6 +19,7 @@ from mmengine.config import Config
 
 from rsmm.apis import run
 from rsmm.apis.config import load_config
+from rsmm.apis.model import RANDOM
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.models.detectors.conversion import finetuning_weights
@@ -217,7 +218,7 @@ class UrbanChain:
         maps = {
             'detr': ('crime/maps_deformable-detr_r18-narrow_toy.py', detector),
             'mae': ('crime/maps_mae-vit-tiny_toy.py', mae),
-            'mae-random': ('crime/maps_mae-vit-tiny_toy.py', run.RANDOM),
+            'mae-random': ('crime/maps_mae-vit-tiny_toy.py', RANDOM),
         }
         folders = {name: self.dump(name, *source) for name, source in maps.items()}
         raw, detr, on_mae = (

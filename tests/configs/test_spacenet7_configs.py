@@ -65,7 +65,7 @@ def test_the_faithful_recipe():
     assert config.param_scheduler is None
     assert config.model.backbone.init_cfg is None
     assert config.optim_wrapper.optimizer == {'type': 'Adam', 'lr': 1e-4}
-    assert config.model.decode_head.loss_decode.terms == {'bce': 10.0, 'jaccard': 2.5}
+    assert config.model.loss.terms == {'bce': 10.0, 'jaccard': 2.5}
     assert config.train_dataloader.batch_size == 6
     assert config.train_dataloader.dataset.leaky_frames
     assert [step['type'] for step in config.train_dataloader.dataset.pipeline] == [

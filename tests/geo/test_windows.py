@@ -21,18 +21,18 @@ def test_published_starts(length, starts):
 
 @given(st.integers(1, 200), st.integers(1, 64), st.data())
 def test_windows_cover_and_stay_inside(length, tile, data):
-    step = data.draw(st.integers(1, tile))
+    stride = data.draw(st.integers(1, tile))
     covered = np.zeros((length, 7), int)
-    for window in sliding_windows((length, 7), tile, step):
+    for window in sliding_windows((length, 7), tile, stride):
         assert covered[window.slices].shape == window[2:]
         covered[window.slices] += 1
     assert covered.min() >= 1
 
 
-@pytest.mark.parametrize('step', [0, 9])
-def test_gaps_are_refused(step):
-    with pytest.raises(ConfigError, match='step'):
-        tile_starts(20, 8, step)
+@pytest.mark.parametrize('stride', [0, 9])
+def test_gaps_are_refused(stride):
+    with pytest.raises(ConfigError, match='stride'):
+        tile_starts(20, 8, stride)
 
 
 @pytest.mark.parametrize('shape', [(1023, 1024), (40, 70), (33, 21)])
@@ -40,7 +40,7 @@ def test_gaps_are_refused(step):
 def test_a_pointwise_predictor_is_reproduced(shape, merge):
     image = np.random.default_rng(0).normal(size=(*shape, 2)).astype(np.float32)
     result = predict_windows(
-        image, shape, lambda batch: batch[..., :1] * 2, tile=32, step=24, merge=merge, multiple=32
+        image, shape, lambda batch: batch[..., :1] * 2, tile=32, stride=24, merge=merge, multiple=32
     )
     np.testing.assert_allclose(result, image[..., :1] * 2, rtol=1e-5, atol=1e-6)
 
@@ -52,7 +52,7 @@ def test_overlapping_logits_are_averaged():
         (4, 6),
         lambda batch: np.stack([np.full((4, 4, 1), next(calls)) for _ in batch]),
         tile=4,
-        step=4,
+        stride=4,
     )
     assert result[0, :, 0].tolist() == [1, 1, 2, 2, 3, 3]
 
@@ -73,7 +73,7 @@ def test_memory_is_that_of_the_raster_and_not_of_the_tiles():
         (side, side),
         lambda batch: np.zeros((*batch.shape[:3], 1), np.float32),
         tile=128,
-        step=32,
+        stride=32,
         batch_size=2,
     )
     peak = tracemalloc.get_traced_memory()[1]

@@ -30,12 +30,14 @@ def uneven(tiles: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize('shape', [(50, 70), (64, 64), (20, 90), (33, 20)])
-@pytest.mark.parametrize(('tile', 'step'), [(32, 32), (32, 20), (32, 5)])
+@pytest.mark.parametrize(('tile', 'stride'), [(32, 32), (32, 20), (32, 5)])
 @pytest.mark.parametrize('merge', ['mean', 'linear'])
-def test_streaming_equals_one_mosaic(shape, tile: int, step: int, merge: str, monkeypatch) -> None:
+def test_streaming_equals_one_mosaic(
+    shape, tile: int, stride: int, merge: str, monkeypatch
+) -> None:
     monkeypatch.setattr(streaming, 'ROWS', 7)  # so that it does not divide what is final
     image = np.random.default_rng(0).normal(size=(*shape, 3)).astype(np.float32)
-    settings = dict(tile=tile, step=step, batch_size=3, merge=merge)
+    settings = dict(tile=tile, stride=stride, batch_size=3, merge=merge)
     expected = predict_windows(image, shape, uneven, **settings)
     row, parts = 0, []
     for first, rows in stream_windows(lambda w: image[w.slices], shape, uneven, **settings):
@@ -52,7 +54,7 @@ def test_streaming_memory_follows_the_width_not_the_area() -> None:
             (height, 256),
             lambda tiles: tiles,
             tile=64,
-            step=48,
+            stride=48,
         )
         tracemalloc.start()
         for _ in rows:

@@ -135,7 +135,7 @@ def run(repo_root, toy, out, **settings):
         'random',
         toy / 'train',
         out,
-        PipelineOptions(tile=64, step=64, threshold=-0.2),
+        PipelineOptions(tile=64, stride=64, threshold=-0.2),
         cfg_options=SMALL,
         **settings,
     )
@@ -161,7 +161,7 @@ def test_a_run_is_complete_and_goes_on_where_it_stopped(repo_root, toy_spacenet7
 @pytest.mark.distributed
 def test_two_processes_do_what_one_does(repo_root, toy_spacenet7, tmp_path):
     # A constant map, whatever the random weights: every usable pixel is building.
-    options = PipelineOptions(tile=64, step=64, threshold=-50.0)
+    options = PipelineOptions(tile=64, stride=64, threshold=-50.0)
     texts = []
     for processes in (1, 2):
         out = tmp_path / str(processes)

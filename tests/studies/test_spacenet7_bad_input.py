@@ -10,17 +10,18 @@ import rasterio
 import shapely
 import torch
 
+from rsmm.apis.model import build_model
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.errors import CheckpointError, ConfigError, DataError, DataNotFoundError
 from rsmm.geo import parse_stem, read_submission, read_vector, write_submission, write_vector
-from rsmm.inference.scene import load_model, tile_predictor
+from rsmm.inference.scene import tile_predictor
 from rsmm.studies import spacenet7
 from rsmm.studies.spacenet7 import process_aoi, read_truth, run_pipeline
 from rsmm.studies.spacenet7_options import PipelineOptions, make_options
 
 CONFIG = 'configs/spacenet7/toy_xdxd-vgg16-small_60e_spacenet7.py'
 SMALL = {'model.backbone.base_channels': 4, 'model.decode_head.base_channels': 4}
-OPTIONS = PipelineOptions(tile=64, step=64, threshold=-0.2)
+OPTIONS = PipelineOptions(tile=64, stride=64, threshold=-0.2)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def run(repo_root, toy_spacenet7, tmp_path):
 
 def save_weights(repo_root, path, seed):
     torch.manual_seed(seed)
-    model = load_model(str(repo_root / CONFIG), 'random', options=SMALL)
+    model = build_model(str(repo_root / CONFIG), 'random', options=SMALL)
     torch.save({'state_dict': model.state_dict()}, path)
     return path
 
@@ -189,7 +190,7 @@ def test_a_month_without_buildings_anywhere(toy_spacenet7, tmp_path, empty):
         logits[:, 20:30, 20:30] = -9.0 if next(calls) == empty else 9.0
         return logits
 
-    options = PipelineOptions(tile=64, step=64)
+    options = PipelineOptions(tile=64, stride=64)
     cube = process_aoi(name, frames, predict, tmp_path, options)
     assert [len(cube[frame.month]) for frame in frames].count(0) >= 1
     assert {k for rows in cube.values() for k, _ in rows} == {0}
@@ -207,7 +208,7 @@ def test_masks_have_the_threshold_of_the_polygons(toy_spacenet7, tmp_path):
         logits[:, 20:30, 20:30] = 3.0
         return logits
 
-    options = PipelineOptions(tile=64, step=64, threshold=2.0)
+    options = PipelineOptions(tile=64, stride=64, threshold=2.0)
     process_aoi(name, frames[:1], predict, tmp_path, options)
     with rasterio.open(tmp_path / name / 'masks' / f'{frames[0].stem}.tif') as source:
         mask = source.read(1)
@@ -231,7 +232,7 @@ def test_paths_are_built_from_stems(toy_spacenet7, tmp_path):
         ({'watershed': (0.3, 0.7)}, 'two probabilities'),
         ({'master': 'newest'}, 'first, latest, median'),
         ({'merge': 'max'}, 'mean, linear'),
-        ({'step': 600}, '0 < step <= tile'),
+        ({'stride': 600}, '0 < stride <= tile'),
         ({'min_iou': 20}, 'from 0 to 1'),
         ({'min_iou': 'x'}, 'from 0 to 1'),
         ({'threshold': float('nan')}, 'a number from'),
@@ -259,12 +260,12 @@ def test_thresholds_of_the_collapse_by_dots():
 
 def test_the_network_runs_without_gradients(toy_spacenet7, tmp_path, repo_root, monkeypatch):
     seen = []
-    model = load_model(str(repo_root / CONFIG), 'random', options=SMALL)
+    model = build_model(str(repo_root / CONFIG), 'random', options=SMALL)
     network = model.logits
     model.logits = lambda images: (seen.append(torch.is_inference_mode_enabled()), network(images))[
         1
     ]
-    monkeypatch.setattr(spacenet7, 'load_model', lambda *args: model)
+    monkeypatch.setattr(spacenet7, 'build_model', lambda *args, **kwargs: model)
     run_pipeline(
         str(repo_root / CONFIG), 'random', toy_spacenet7 / 'train', tmp_path, OPTIONS,
         cfg_options=SMALL,

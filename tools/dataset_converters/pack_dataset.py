@@ -9,10 +9,9 @@ import argparse
 import sys
 
 from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.config import load_config
+from rsmm.apis.config import default_scope, load_config
 from rsmm.datasets.packing import pack_from_config
 
 
@@ -24,10 +23,9 @@ def main() -> None:
     parser.add_argument('--overwrite', action='store_true', help='replace an existing pack')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
-    init_default_scope('rsmm')
-    pack = pack_from_config(
-        load_config(args.config, args.cfg_options), args.out, overwrite=args.overwrite
-    )
+    config = load_config(args.config, args.cfg_options)
+    with default_scope(config):
+        pack = pack_from_config(config, args.out, overwrite=args.overwrite)
     print(f'{len(pack)} images, bands {", ".join(pack.bands)}: {args.out}')
     print(f'Next: python tools/train.py CONFIG --cfg-options packed={args.out}')
 

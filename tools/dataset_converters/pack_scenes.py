@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.registry import init_default_scope
-
 from rsmm.apis.cli import guarded
 from rsmm.datasets.packing import pack_scenes
 from rsmm.datasets.scene_shards import SceneShards
@@ -34,7 +32,6 @@ def main() -> None:
     parser.add_argument('--scenes-per-shard', type=int, default=1024)
     parser.add_argument('--skip-bad', action='store_true', help='leave out what does not fit')
     args = parser.parse_args()
-    init_default_scope('rsmm')
     dataset = DATASETS.build(
         {
             'type': LAYOUTS[args.layout],

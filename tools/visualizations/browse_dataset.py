@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.config import load_config
+from rsmm.apis.config import default_scope, load_config
 from rsmm.visualization.browse import browse_config
 
 
@@ -31,9 +30,9 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     out = args.out or f'work_dirs/browse/{Path(args.config).stem}_{args.split}.png'
-    init_default_scope('rsmm')
     config = load_config(args.config, args.cfg_options)
-    table = browse_config(config, out, args.split, args.num, args.bands, args.epoch, args.seed)
+    with default_scope(config):
+        table = browse_config(config, out, args.split, args.num, args.bands, args.epoch, args.seed)
     print(table)
     print(out)
 

@@ -17,8 +17,7 @@ model = dict(
         num_classes=1,
         num_filters=32,
         base_channels=width,
-        loss_decode=dict(type='FootprintLoss', terms=dict(bce=10.0, jaccard=2.5)),
     ),
-    train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(tile, tile), stride=(tile, tile)),
+    loss=dict(type='FootprintLoss', terms=dict(bce=10.0, jaccard=2.5)),
+    tile=tile,
 )

@@ -33,6 +33,8 @@ class ChangeDetector(DenseModel):
         ConfigError: An unknown fusion.
     """
 
+    num_dates = 2
+
     def __init__(
         self,
         *args,

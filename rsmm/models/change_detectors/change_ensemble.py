@@ -30,6 +30,8 @@ class ChangeEnsemble(ScopedModel):
         ConfigError: Fewer than two members, or other models among them.
     """
 
+    num_dates = 2
+
     def __init__(
         self,
         members: Sequence[dict],

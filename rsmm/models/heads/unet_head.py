@@ -1,4 +1,4 @@
-"""The XD_XD U-Net decoder as an mmseg decode head, for encoders of any pyramid."""
+"""The XD_XD U-Net decoder for encoders of any pyramid."""
 
 from __future__ import annotations
 
@@ -40,16 +40,12 @@ class XDXDHead(BaseModule):
         num_classes: Output channels, each an independent yes or no.
         num_filters: Channels before the output.
         base_channels: 64 is the published width; the decoder's blocks shrink with it.
-        loss_decode: Config of the loss on (N, K, H, W) logits and targets.
         init_cfg: See mmengine.
     """
-
-    align_corners = False
 
     def __init__(
         self,
         in_channels: Sequence[int],
-        loss_decode: dict,
         num_classes: int = 1,
         num_filters: int = 32,
         base_channels: int = 64,
@@ -70,7 +66,6 @@ class XDXDHead(BaseModule):
         last = blocks[-1][1] + self.in_channels[0]
         self.last = nn.Sequential(nn.Conv2d(last, num_filters, 3, padding=1), nn.ReLU(inplace=True))
         self.output = nn.Conv2d(num_filters, num_classes, 1)
-        self.loss_decode = MODELS.build(loss_decode)
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Map the encoder's features to logits (N, K, h, w) at the finest feature's size."""
@@ -78,7 +73,3 @@ class XDXDHead(BaseModule):
         for block, skip in zip(self.blocks, reversed(features), strict=True):
             x = torch.cat([block(x), skip], dim=1)
         return self.output(self.last(x))
-
-    def predict(self, features, batch_img_metas: list[dict], test_cfg: dict) -> torch.Tensor:
-        """Return logits for inference, as mmseg's segmentors ask for them."""
-        return self(features)

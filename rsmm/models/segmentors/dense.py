@@ -34,6 +34,8 @@ class DenseModel(ScopedModel):
         data_preprocessor, init_cfg: See mmengine.
     """
 
+    num_dates: int | None = 1
+
     def __init__(
         self,
         backbone: dict,

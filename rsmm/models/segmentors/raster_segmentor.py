@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from rsmm.models.data_preprocessors.series import SeriesPreprocessor
 from rsmm.models.segmentors.dense import DenseModel
 from rsmm.models.segmentors.encoders import pad_to_multiple
 from rsmm.registry import MODELS
@@ -17,6 +18,11 @@ class RasterSegmentor(DenseModel):
     (:class:`rsmm.models.backbones.utae.UTAE`) the input is a series of dates. Arguments are those
     of :class:`rsmm.models.segmentors.dense.DenseModel`.
     """
+
+    @property
+    def num_dates(self) -> int | None:
+        """1, or None with a preprocessor of series."""
+        return None if isinstance(self.data_preprocessor, SeriesPreprocessor) else 1
 
     def extract_feat(self, inputs) -> tuple[torch.Tensor, ...]:
         """Return features of images (N, C, H, W), or of series, a dict for the encoder."""

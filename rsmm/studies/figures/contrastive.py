@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.registry import init_default_scope
+from mmengine.config import Config
 from torch import Tensor
 
-from rsmm.apis.config import load_config, model_settings
+from rsmm.apis.config import default_scope, load_config
+from rsmm.apis.model import RANDOM, build_model
 from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError
-from rsmm.registry import DATASETS, MODELS
+from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, band_indices
 from rsmm.visualization.browse import bands_of, draw_samples, views_of
 
@@ -27,11 +28,10 @@ def draw_views(
     from rsmm.visualization.contrastive import plot_views
 
     cfg = load_config(config, options)
-    init_default_scope('rsmm')
     mode = cfg.train_dataloader.dataset.get('mode')
     if mode not in VIEWS:
         raise ConfigError('compares no dated scenes', where=config, fix=f'Known: {tuple(VIEWS)}')
-    samples = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), 4)
+    samples = draw_samples(_training_data(cfg), 4)
     colours = band_indices(bands_of(samples[0], {}), RGB)
     rows = [[view[colours] for view in views_of(sample)] for sample in samples]
     # What the keys of SeCo's family stand for is in the order of the sub-spaces.
@@ -50,11 +50,10 @@ def draw_groups(
     from rsmm.visualization.contrastive import plot_groups
 
     cfg = load_config(config, options)
-    init_default_scope('rsmm')
     model = cfg.model
     if 'groups' not in model:
         raise ConfigError('the model has no band groups', where=config, fix='Use a SACo config')
-    sample = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), 1)[0]
+    sample = draw_samples(_training_data(cfg), 1)[0]
     image = views_of(sample)[0].float() / 255
     plot_groups(image, BandGrouper(model.bands, model.groups, model.texture), out)
 
@@ -100,23 +99,16 @@ def draw_neighbours(
     from rsmm.visualization.contrastive import plot_neighbours
 
     cfg = load_config(config, options)
-    init_default_scope('rsmm')
     data = cfg.train_dataloader.dataset
     data.pipeline = [step for step in data.pipeline if step.type != 'MultiView']
-    samples = draw_samples(DATASETS.build(data), 200)
+    samples = draw_samples(_training_data(cfg), 200)
     images = [views_of(sample)[0] for sample in samples]
     torch.manual_seed(0)
-    model = MODELS.build(model_settings(cfg))
-    model.init_weights()
-    features = {'random': _features(model, images)}
-    state = load_checkpoint_file(checkpoint)['state_dict']
-    backbone = {
-        key.removeprefix('backbone.'): value
-        for key, value in state.items()
-        if key.startswith('backbone.')
+    models = {
+        'random': build_model(cfg, RANDOM),
+        'pretrained': build_model(cfg, checkpoint, part='backbone'),
     }
-    model.backbone.load_state_dict(backbone)
-    features['pretrained'] = _features(model, images)
+    features = {name: _features(model, images) for name, model in models.items()}
     colours = band_indices(bands_of(samples[0], {}), RGB)
     shown = [image[colours] for image in images]
     # Datasets are sorted by class: queries from all over.
@@ -125,11 +117,15 @@ def draw_neighbours(
     )
 
 
+def _training_data(cfg: Config):
+    with default_scope(cfg):
+        return DATASETS.build(cfg.train_dataloader.dataset)
+
+
 @torch.no_grad()
 def _features(model, images: list[Tensor]) -> Tensor:
     from rsmm.models.layers.pooling import pool
 
-    model.eval()
     parts = []
     for start in range(0, len(images), 50):
         data = model.data_preprocessor({'inputs': images[start : start + 50]}, False)

@@ -109,10 +109,10 @@ def change_panels(
 def _predicted(column: Column, options, include, device: str):
     """Yield name, sample and map of the scenes that a column's config tests."""
     from rsmm.apis.config import load_config
-    from rsmm.inference.scene import load_model
+    from rsmm.apis.model import build_model
     from rsmm.registry import DATASETS
 
-    model = load_model(column.config, column.checkpoint, device, options)
+    model = build_model(column.config, column.checkpoint, device=device, options=options)
     settings = load_config(column.config, options).test_dataloader.dataset
     if include is not None:
         settings['include'] = tuple(include)

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.registry import init_default_scope
 
-from rsmm.apis.config import load_config, model_settings
-from rsmm.apis.run import RANDOM
-from rsmm.checkpoints.files import load_checkpoint_file
-from rsmm.checkpoints.weights import load_weights
+from rsmm.apis.config import default_scope, load_config
+from rsmm.apis.model import build_model
 from rsmm.errors import ConfigError
 from rsmm.models.selfsup.mae_pictures import reconstruct
-from rsmm.registry import DATASETS, MODELS
+from rsmm.registry import DATASETS
 from rsmm.visualization.browse import bands_of, draw_samples, views_of
 from rsmm.visualization.reconstruction import plot_reconstructions
 
@@ -52,19 +49,16 @@ def draw_reconstructions(
         raise ConfigError(
             f'its model is {cfg.model.type}', where=config, fix='Use a config of configs/mae'
         )
-    init_default_scope('rsmm')
     torch.manual_seed(seed)
-    model = MODELS.build(model_settings(cfg))
-    if str(checkpoint) == RANDOM:
-        model.init_weights()
-    else:
-        load_weights(model, load_checkpoint_file(checkpoint), where=checkpoint)
-    samples = draw_samples(DATASETS.build(cfg.train_dataloader.dataset), num, seed=seed)
+    model = build_model(cfg, checkpoint)
+    with default_scope(cfg):
+        data = DATASETS.build(cfg.train_dataloader.dataset)
+    samples = draw_samples(data, num, seed=seed)
     images = torch.stack([views_of(sample)[0] for sample in samples])
     preprocessor = model.data_preprocessor
     inputs = preprocessor({'inputs': images}, False)['inputs']
     torch.manual_seed(seed)
-    result = reconstruct(model.eval(), inputs)
+    result = reconstruct(model, inputs)
     stored = (result.images - preprocessor.shift) / preprocessor.factor
     redrawn = _as_dtype(stored.permute(0, 2, 3, 1).numpy(), images.numpy().dtype)
     plot_reconstructions(

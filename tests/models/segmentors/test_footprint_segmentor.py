@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
@@ -118,7 +117,7 @@ def test_loss_falls_when_overfitting(repo_root):
 
 
 def test_prediction_attaches_logits_and_mask(small):
-    small.test_cfg = ConfigDict(mode='slide', crop_size=(32, 32), stride=(32, 32))
+    small.tile = 32
     image = torch.randn(1, 3, 47, 64)
     sample = SegDataSample(metainfo={'ori_shape': (47, 64), 'img_shape': (47, 64)})
     with torch.no_grad():
@@ -141,7 +140,7 @@ def test_constant_predictor_is_the_same_with_any_tiling(small):
     with torch.no_grad():
         model.decode_head.output.weight.zero_()
         model.decode_head.output.bias.fill_(1.5)
-    logits = predict_windows(image, (70, 64), tile_predictor(model.eval()), tile=32, step=20)
+    logits = predict_windows(image, (70, 64), tile_predictor(model.eval()), tile=32, stride=20)
     assert logits.shape == (70, 64, 1)
     assert abs(logits - 1.5).max() < 1e-5
 
