@@ -142,12 +142,7 @@ class BigEarthNet(RSDataset):
     def _names(self) -> list[str]:
         excluded = {name for path in self.exclude_files for name in _read_list(path)}
         if self.split_file:
-            names = _read_list(self.split_file)
-            if len(set(names)) < len(names):
-                twice = Counter(names).most_common(1)[0][0]
-                raise DataError(
-                    f'{twice} stands in the list twice', where=self.split_file, fix='Keep one'
-                )
+            names = self._listed()
         else:
             folders = list_folders(self.data_root)
             names = [path.name for path in folders if labels_file(path).is_file()]
@@ -159,6 +154,15 @@ class BigEarthNet(RSDataset):
                     fix='Complete the download, or name the patches with split_file',
                 )
         return [name for name in names if name not in excluded]
+
+    def _listed(self) -> list[str]:
+        names = _read_list(self.split_file)
+        if len(set(names)) < len(names):
+            twice = Counter(names).most_common(1)[0][0]
+            raise DataError(
+                f'{twice} stands in the list twice', where=self.split_file, fix='Keep one'
+            )
+        return names
 
     def _drawn(self, names: list[str]) -> list[str]:
         if self.fraction == 1:

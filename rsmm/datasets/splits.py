@@ -68,7 +68,7 @@ def stratified_split(
     """
     position = check_fractions(fractions, split)
     chosen: set[str] = set()
-    for names in _by_class(labels).values():
+    for names in by_class(labels).values():
         ranked = rank(names, seed)
         sizes = [round(share * len(ranked)) for share in fractions[1:]]
         sizes = [len(ranked) - sum(sizes), *sizes]
@@ -88,13 +88,14 @@ def label_fraction(labels: Mapping[str, int], fraction: float, seed: int = 0) ->
     if not 0 < fraction <= 1:
         raise ConfigError(f'label_fraction={fraction} is not in (0, 1]', where='label_fraction')
     chosen: set[str] = set()
-    for names in _by_class(labels).values():
+    for names in by_class(labels).values():
         count = max(1, round(fraction * len(names)))
         chosen.update(rank(names, seed, 'labels')[:count])
     return chosen
 
 
-def _by_class(labels: Mapping[str, int]) -> dict[int, list[str]]:
+def by_class(labels: Mapping[str, int]) -> dict[int, list[str]]:
+    """Group names by class."""
     groups: dict[int, list[str]] = defaultdict(list)
     for name, label in labels.items():
         groups[label].append(name)
