@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
@@ -32,7 +32,7 @@ class ChangeFolder(MapDataset):
         split: Sub-folder, None when there is none.
         before, after, label: Names of the three folders.
         bands: Names of the images' bands.
-        encoding: Of the label, see :func:`rsmm.datasets.transforms.labels.change_mask`.
+        encoding: Of the label, see :func:`rsmm.datasets.transforms.change_labels.change_map`.
         unlabelled: Pairs without label: ``'error'``, ``'skip'`` or ``'keep'`` (prediction).
         **kwargs: As for :class:`rsmm.datasets.maps.MapDataset`.
 
@@ -51,7 +51,7 @@ class ChangeFolder(MapDataset):
         after: str = 'B',
         label: str = 'label',
         bands: Sequence[str] = ('R', 'G', 'B'),
-        encoding: str = 'auto',
+        encoding: str | Mapping[int, int] = 'auto',
         unlabelled: str = 'error',
         **kwargs,
     ) -> None:
