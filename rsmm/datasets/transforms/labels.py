@@ -123,7 +123,8 @@ def check_classes(
         DataError: A value that is no class; names the first and its place.
     """
     offset, classes = about.get('label_offset', 0), about['classes']
-    ignored = (values == IGNORE) | (values >= 0) & (values < offset)
+    below = np.isin(values, np.arange(offset))
+    ignored = (values == IGNORE) | below
     if values.dtype.kind == 'f':
         ignored |= ~np.isfinite(values)
     if missing is not None:
