@@ -41,7 +41,7 @@ class LoadLabelMap(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the label that ``results`` names."""
         path = results['label_path']
-        values, _ = read_raster(path, window=results.get('window'))
+        values, _ = read_raster(path, window=results.get('window'), palette='index')
         if values.shape[2] >= 3:
             palette = results.get('palette')
             if palette is None:
@@ -168,7 +168,7 @@ def _no_encoding(gray: np.ndarray, expected: str, where: str | Path | None) -> D
 
 def read_change_mask(path: str | Path, encoding: str = 'auto', threshold: int = 127) -> np.ndarray:
     """Read a change map as bool (H, W); see :func:`change_mask`."""
-    values = read_raster(path)[0]
+    values = read_raster(path, palette='index')[0]
     grays = _gray_palette(path) if values.shape[2] == 1 else None
     if grays is not None:
         values = grays[values]
