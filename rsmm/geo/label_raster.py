@@ -11,7 +11,8 @@ import numpy as np
 
 from rsmm.errors import DataError
 from rsmm.geo.missing import missing_pixels
-from rsmm.geo.raster import opened, read_raster
+from rsmm.geo.raster import read_raster
+from rsmm.geo.raster_files import opened
 from rsmm.geo.rasterize import as_affine, check_same_place
 from rsmm.utils.listing import JPEG, has_suffix
 

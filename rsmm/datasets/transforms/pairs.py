@@ -189,15 +189,8 @@ def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None
         DataError: A wanted band has no file, or the files differ in coordinate system.
     """
     if isinstance(date, str):
-        image, found = read_raster(date)
-        if image.shape[2] == 4 and image.dtype == np.uint8:
-            image, found['bands'] = np.ascontiguousarray(image[..., :3]), ('R', 'G', 'B')
-        if bands is not None and len(bands) != image.shape[2]:
-            raise DataError(
-                f'expected {len(bands)} bands ({", ".join(bands)}), found {image.shape[2]}',
-                where=date,
-            )
-        return image, {**found, 'bands': bands or found['bands'], 'img_path': date}
+        image, found = read_raster(date, bands=bands, assume=bands)
+        return image, {**found, 'img_path': date}
     paths = {canonical_band(band): path for band, path in date}
     wanted = tuple(bands or paths)
     missing = [band for band in wanted if band not in paths]
@@ -206,7 +199,7 @@ def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None
             f'no file of band {", ".join(missing)}; there are {", ".join(paths)}',
             where=Path(date[0][1]).parent,
         )
-    planes = [read_raster(paths[band]) for band in wanted]
+    planes = [read_raster(paths[band], (band,)) for band in wanted]
     best = max(range(len(planes)), key=lambda k: planes[k][0].size)
     reference, found = planes[best]
     for (_, other), band in zip(planes, wanted, strict=True):
