@@ -8,6 +8,7 @@ contained in a larger one of the same seed.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.utils.listing import has_suffix
 
 SPLITS = ('train', 'val', 'test')
 
@@ -66,7 +68,7 @@ def stratified_split(
     """
     position = check_fractions(fractions, split)
     chosen: set[str] = set()
-    for names in _by_class(labels).values():
+    for names in by_class(labels).values():
         ranked = rank(names, seed)
         sizes = [round(share * len(ranked)) for share in fractions[1:]]
         sizes = [len(ranked) - sum(sizes), *sizes]
@@ -86,13 +88,14 @@ def label_fraction(labels: Mapping[str, int], fraction: float, seed: int = 0) ->
     if not 0 < fraction <= 1:
         raise ConfigError(f'label_fraction={fraction} is not in (0, 1]', where='label_fraction')
     chosen: set[str] = set()
-    for names in _by_class(labels).values():
+    for names in by_class(labels).values():
         count = max(1, round(fraction * len(names)))
         chosen.update(rank(names, seed, 'labels')[:count])
     return chosen
 
 
-def _by_class(labels: Mapping[str, int]) -> dict[int, list[str]]:
+def by_class(labels: Mapping[str, int]) -> dict[int, list[str]]:
+    """Group names by class."""
     groups: dict[int, list[str]] = defaultdict(list)
     for name, label in labels.items():
         groups[label].append(name)
@@ -197,8 +200,8 @@ def stem_of(name: str) -> str:
     ('River_9', 'River_9')
     """
     name = name.rsplit('/', 1)[-1]
-    stem, dot, suffix = name.rpartition('.')
-    return stem if dot and suffix.lower() in ('jpg', 'jpeg', 'png', 'tif', 'tiff') else name
+    plain = name.rpartition('.')[0]
+    return unicodedata.normalize('NFC', plain if has_suffix(name) else name)
 
 
 def listed_split(path: str | Path, present: Iterable[str]) -> set[str]:
