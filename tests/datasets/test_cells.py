@@ -1,6 +1,7 @@
 """Series of dated images in their layouts, and what is wrong with some."""
 
 import datetime as dt
+import shutil
 
 import numpy as np
 import pytest
@@ -134,17 +135,23 @@ def test_no_folder(tmp_path):
         find_cells(cairo(tmp_path / 'x'), clouds=tmp_path / 'sky')
 
 
-def test_spacenet7(toy_spacenet7):
-    cells = find_cells(toy_spacenet7 / 'train')
-    assert len(cells) == 2
-    assert len(cells[0]) == 6
-    assert cells[0].months[0] == '2018-01'
-    values, _ = cells[0].read(0)
-    assert values.shape[0] == 3
-    assert cells[0].place()['crs']
-    hidden = [(cell, t) for cell in cells for t in range(len(cell)) if cell.frames[t].unusable]
-    assert hidden
-    assert not any(cell.read(t)[1].all() for cell, t in hidden)
+def test_spacenet7_with_a_mask_of_unusable_pixels(toy_spacenet7, tmp_path):
+    aoi = sorted((toy_spacenet7 / 'train').iterdir())[0]
+    shutil.copytree(aoi, tmp_path / aoi.name)
+    first = sorted((tmp_path / aoi.name / 'images_masked').glob('*.tif'))[0]
+    mask = np.zeros((64, 64), bool)
+    mask[:10] = True
+    write_raster(tmp_path / aoi.name / 'UDM_masks' / f'{first.stem}_UDM.tif', mask)
+    (cell,) = find_cells(tmp_path)
+    assert (len(cell), cell.months[0]) == (6, '2018-01')
+    values, valid = cell.read(0)
+    assert values.shape == (3, 64, 64)
+    assert not valid[:10].any()
+    assert cell.read(1)[1].mean() > valid.mean()
+    assert cell.place()['crs']
+    write_raster(tmp_path / aoi.name / 'UDM_masks' / f'{first.stem}_UDM.tif', mask[:32])
+    with pytest.raises(DataError, match='differs from its image'):
+        cell.read(0)
 
 
 @pytest.mark.realdata
