@@ -119,7 +119,7 @@ CASES = {
     'swapped, EPSG:4326': (
         dict(crs='urn:ogc:def:crs:EPSG::4326', swap=True), 'OGC:CRS84', {}, 'none of 1 footprints',
     ),
-    'zone misnamed': (dict(crs='urn:ogc:def:crs:EPSG::32637'), UTM, {}, 'span x 894944 .* the image x 300000 to 300064'),
+    'zone misnamed': (dict(crs='urn:ogc:def:crs:EPSG::32637'), UTM, {}, 'span x 894944 '),
     'UTM unnamed': (dict(crs=None), UTM, {}, 'no longitudes and latitudes'),
     'pixels as degrees': (dict(crs=None), None, {}, 'covers the image and 10 times'),
     'pixels as UTM': (dict(crs='urn:ogc:def:crs:EPSG::32636'), None, {}, 'none of 1 footprints'),
