@@ -18,6 +18,7 @@ from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
 from rsmm.geo.windows import Window
 from rsmm.models.base import MapModel
 from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
+from rsmm.utils.outputs import keep_inputs
 
 
 def tile_predictor(model: nn.Module):
@@ -84,6 +85,7 @@ def predict_scene(
         ConfigError: Another number of images than the model takes.
     """
     images = [images] if isinstance(images, str | Path) else list(images)
+    keep_inputs(out, images)
     expected = getattr(model, 'num_dates', 1)
     if expected is None:
         raise ConfigError(
