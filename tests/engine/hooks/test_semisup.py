@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.runner import BaseLoop, IterBasedTrainLoop
 from torch.testing import assert_close
 
 from rsmm.apis import run
@@ -244,9 +245,10 @@ class TestSchedule:
             CosineCycleLR(optimizer, **settings)
 
 
-def test_hook_without_a_rule(tmp_path, config):
-    path = config('SSLClassifier', 'FixMatchRule')
-    text = path.read_text().replace("type='SSLClassifier'", "type='mmpretrain.ImageClassifier'")
-    path.write_text(text.replace('    rule=', '    #'))
-    with pytest.raises(ConfigError, match='has no rule'):
-        run.train(path, work_dir=tmp_path / 'run')
+def test_hook_without_a_rule():
+    class Runner:
+        model = torch.nn.Linear(1, 1)
+        _train_loop = BaseLoop.__new__(IterBasedTrainLoop)
+
+    with pytest.raises(ConfigError, match=r'Linear has no rule.*SSLClassifier'):
+        HOOKS.build(dict(type='SemiSupervisedHook')).before_run(Runner())
