@@ -290,3 +290,8 @@ def test_commands_with_published_weights(server, tmp_path, capsys):
     assert 'expected aaaaaaaa' in capsys.readouterr().err
     assert zoo_main(['card', 'mae_vit-base']) == 0
     assert 'CC-BY-NC-4.0' in capsys.readouterr().out
+
+
+def test_every_entry_stands_in_the_docs(repo_root):
+    page = (repo_root / 'docs' / 'published_weights.md').read_text(encoding='utf-8')
+    assert [name for name in PUBLISHED if f'| `{name}` |' not in page] == []
