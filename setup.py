@@ -1,8 +1,8 @@
 """Packaging: what ``pip install .``, ``pip install -e .`` and ``pip wheel .`` do.
 
 Beside the package itself a wheel carries ``configs/``, ``tools/``, ``zoo/`` and ``model-index.yml``
-as ``rsmm/.mim``, where ``rsmm.apis`` and OpenMMLab's ``mim`` look for them. An editable install uses
-the checkout itself, so nothing is copied or linked there.
+as ``rsmm/.mim``, where ``rsmm.apis`` and OpenMMLab's ``mim`` look for them. An editable install
+uses the checkout itself, so nothing is copied or linked there.
 """
 
 from __future__ import annotations
