@@ -19,6 +19,7 @@ from mmengine.config import DictAction
 from rsmm.apis.cli import guarded
 from rsmm.apis.model import build_model
 from rsmm.inference.scene import predict_scene, scene_scale
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--merge', choices=('mean', 'linear'), default='linear')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

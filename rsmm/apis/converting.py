@@ -19,6 +19,7 @@ from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import state_dict_of
 from rsmm.errors import CheckpointError
 from rsmm.utils import sha256_file
+from rsmm.utils.outputs import keep_inputs
 
 #: Facts that a published file keeps. The config text, host, time and paths stay at home.
 PUBLIC_META = (
@@ -79,6 +80,7 @@ def convert_file(
     Raises:
         CheckpointError: The file cannot be read or converted completely.
     """
+    keep_inputs(out, [path])
     checkpoint = converters.read_foreign_checkpoint(path)
     conversion = converters.convert(checkpoint, source, where=path)
     save_checkpoint_file(converters.pack(conversion, path, whole), out)

@@ -19,6 +19,7 @@ from rsmm.geo.windows import Window
 from rsmm.inference.chip_maps import as_map_model
 from rsmm.models.base import MapModel
 from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
+from rsmm.utils.outputs import keep_inputs
 
 
 def tile_predictor(model: nn.Module):
@@ -87,6 +88,7 @@ def predict_scene(
     """
     model = as_map_model(model)
     images = [images] if isinstance(images, str | Path) else list(images)
+    keep_inputs(out, images)
     expected = getattr(model, 'num_dates', 1)
     if expected is None:
         raise ConfigError(
