@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from rsmm.apis import run
 from rsmm.engine.distributed import LAUNCHERS
 from rsmm.errors import RsmmError
+from rsmm.utils.outputs import keep_arguments
 
 INTERRUPTED = 130
 
@@ -95,7 +96,7 @@ def _apply_environment(args: argparse.Namespace) -> None:
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Entry of ``tools/train.py``."""
     parser = argparse.ArgumentParser(description='Train the experiment of a config.')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or a name of the zoo')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -126,16 +127,18 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 def test_main(argv: Sequence[str] | None = None) -> int:
     """Entry of ``tools/test.py``."""
     parser = argparse.ArgumentParser(description='Test a checkpoint on the test data of a config.')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help="file or URL; 'random' tests the initial weights")
+    parser.add_argument('config', help='config file, or a name of the zoo')
+    parser.add_argument('checkpoint', help="file or URL; 'zoo' or 'random'")
     parser.add_argument('--out', help='write predictions to this .json or .pkl file')
     parser.add_argument('--show-dir', help='write a picture of each prediction into this folder')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     _common_arguments(parser)
     args = parser.parse_args(argv)
     _apply_environment(args)
-    return guarded(
-        lambda: run.test(
+
+    def command() -> None:
+        keep_arguments(args)
+        run.test(
             args.config,
             args.checkpoint,
             work_dir=args.work_dir,
@@ -146,4 +149,5 @@ def test_main(argv: Sequence[str] | None = None) -> int:
             options=args.cfg_options,
             launcher=args.launcher,
         )
-    )
+
+    return guarded(command)

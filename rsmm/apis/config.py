@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from rsmm.apis.entries import find_model, names_entry
 from rsmm.errors import ConfigError, did_you_mean
 
 #: Top-level keys that the runner and the tools read.
@@ -69,7 +70,7 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
     """Read a config and apply command-line options to it.
 
     Args:
-        path: Config file.
+        path: Config file, or the name of a zoo entry, whose own options apply first.
         options: ``{'a.b.c': value}``; a key without dots that the config or one of its bases
             assigns takes effect wherever that variable is used. A dict is merged.
 
@@ -80,6 +81,9 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
         ConfigError: The file is missing or broken, or an option or a top-level key does not exist;
             the message names the closest one.
     """
+    if names_entry(path):
+        entry = find_model(str(path))
+        path, options = entry.config, {**entry.options, **(options or {})}
     path = Path(path)
     if not path.is_file():
         siblings = (
@@ -112,10 +116,17 @@ def default_scope(config: Config) -> Iterator[None]:
 
 
 def model_settings(config: Config) -> dict:
-    """Return the settings of a config's model with its preprocessor, as the runner joins them."""
-    if config.get('data_preprocessor') is None:
-        return config.model
-    return {'data_preprocessor': config.data_preprocessor, **config.model}
+    """Return the settings of a config's model as the runner completes them.
+
+    The preprocessor joins them, and ``in_channels='auto'`` is replaced.
+    """
+    from rsmm.models.channels import fill_channels
+
+    settings = {**config.model}
+    if config.get('data_preprocessor') is not None:
+        settings.setdefault('data_preprocessor', config.data_preprocessor)
+    with default_scope(config):
+        return fill_channels(settings, config.filename)
 
 
 def _from_file(path: Path) -> Config:

@@ -21,6 +21,7 @@ from mmengine.logging import print_log
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from rsmm.checkpoints.plain_numpy import finished
 from rsmm.checkpoints.safe_pickle import foreign_names, harmless_globals
 from rsmm.errors import CheckpointError, did_you_mean
 from rsmm.utils import atomic_write
@@ -71,7 +72,7 @@ def load_checkpoint_file(
     if path.suffix == '.safetensors':
         checkpoint = _read_safetensors(path, map_location)
     else:
-        _check_container(path)
+        check_container(path)
         checkpoint = _read_pickle(path, map_location, trust or trusts_checkpoints())
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
@@ -179,8 +180,12 @@ def _check_exists(path: Path) -> None:
     )
 
 
-def _check_container(path: Path) -> None:
-    """Tell a damaged or foreign file from a checkpoint before anything is unpickled."""
+def check_container(path: Path) -> None:
+    """Tell a damaged or foreign file from a checkpoint before anything is unpickled.
+
+    Raises:
+        CheckpointError: It is empty, cut, a web page or a pointer to a file elsewhere.
+    """
     with open(path, 'rb') as file:
         head = file.read(512)
     if not head:
@@ -219,7 +224,7 @@ def _damaged(path: Path, what: str) -> CheckpointError:
 def _read_pickle(path: Path, map_location, trusted: bool) -> object:
     try:
         with torch.serialization.safe_globals(harmless_globals()):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            return finished(torch.load(path, map_location=map_location, weights_only=True))
     except Exception as error:  # damaged bytes make the unpickler fail in any way there is
         names = foreign_names(path)
         if 'map_location' in str(error) and not names:  # saved on a device this machine lacks

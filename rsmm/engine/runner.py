@@ -24,6 +24,7 @@ from rsmm.engine.runner_checkpoint import (
     save_runner_checkpoint,
 )
 from rsmm.errors import ConfigError
+from rsmm.models.channels import check_bands, fill_channels
 from rsmm.registry import RUNNERS
 from rsmm.utils.lock import hold_folder
 
@@ -68,6 +69,14 @@ class Runner(MMEngineRunner):
             backend = options.get('backend') if torch.cuda.is_available() else None
             init_distributed(self._launcher, timeout=options.get('timeout', 1800), backend=backend)
         super().setup_env(env_cfg)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, bands and channels filled in where its config says ``'auto'``."""
+        if isinstance(model, dict):
+            model = fill_channels(model, self.cfg.filename)
+        model = super().build_model(model)
+        check_bands(model, self.cfg.filename)
+        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; on the CPU without device ids."""
