@@ -29,8 +29,10 @@ train_dataloader = dict(
     num_workers=num_workers,
     dataset=dict(fractions=fractions, pipeline=train_pipeline),
 )
-val_dataloader = dict(dataset=dict(fractions=fractions))
-test_dataloader = dict(dataset=dict(fractions=fractions))
+val_dataloader = dict(
+    batch_size=batch_size, num_workers=num_workers, dataset=dict(fractions=fractions)
+)
+test_dataloader = val_dataloader
 
 optim_wrapper = dict(
     optimizer=dict(weight_decay=0.05),

@@ -67,6 +67,10 @@ KNOWN_KEYS = frozenset(
 )
 
 
+#: Those that are settings of the run. A pipeline is a variable: a run has it from its loaders.
+SETTINGS = KNOWN_KEYS - {'train_pipeline', 'val_pipeline', 'test_pipeline'}
+
+
 def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = None) -> Config:
     """Read a config and apply command-line options to it.
 
@@ -190,7 +194,12 @@ def _with_variables(
         name = min(moved)
         raise _refused(name, variables.line_of(sources, (name,)), 'its value builds on itself')
     _check_effect(before, config, sources, {**changed, **values}, keep)
-    return config
+    return config if values or _read_by_a_run(before) != _read_by_a_run(config) else before
+
+
+def _read_by_a_run(config: Config) -> dict[str, object]:
+    """Return what the runner reads, without the variables beside it."""
+    return {key: part for key, part in variables.plain(config).items() if key in SETTINGS}
 
 
 def _set_anew(
@@ -198,11 +207,12 @@ def _set_anew(
 ) -> tuple[dict[str, object], dict[str, Path]]:
     """Return variables that a child sets over its bases, and the files that have the last word.
 
-    A dict is none: it is merged. Configs of other packages are read as they are.
+    A dict is none: it is merged. A setting of the run is none: it stands for itself. Configs of
+    other packages are read as they are.
     """
     changed, keep = {}, {}
     found = variables.plain(config)
-    for name in sorted(sources.names() - set(values)):
+    for name in sorted(sources.names() - set(values) - SETTINGS):
         first, *others = sources.setting(name)
         value = found.get(name)
         if not others or isinstance(value, Mapping) or '.mim' in first.parts:
