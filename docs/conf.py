@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 project = 'rsmm'
 author = 'The rsmm contributors'
 copyright = 'The rsmm contributors, Apache-2.0'
+runpy.run_path(str(ROOT / 'docs' / 'generate_reference.py'))['write_reference']()
 release = runpy.run_path(str(ROOT / 'rsmm' / 'version.py'))['__version__']
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon']
