@@ -24,4 +24,6 @@ autodoc_typehints = 'signature'
 autodoc_member_order = 'bysource'
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# Napoleon links parameter names such as x, which several classes have as attributes.
+suppress_warnings = ['ref.python']
 napoleon_use_ivar = True  # attributes of named tuples are listed once
