@@ -80,7 +80,7 @@ def check_data(
 def check_folder(root: Path) -> DataCheck:
     """Check all images, labels, footprints and COCO files below a folder, paired by their names."""
     check = DataCheck(str(root))
-    paths = list_files(root, (*IMAGES, *VECTORS), deep=True)
+    paths = [p for p in list_files(root, (*IMAGES, *VECTORS), deep=True) if not _is_table(p)]
     if not paths:
         raise ConfigError('holds no images and no labels', where=root)
     for path in track(paths, 'Reading files'):
@@ -93,8 +93,18 @@ def check_folder(root: Path) -> DataCheck:
     check.findings += _partners(check.files)
     check.samples = dict(Counter(one.split for one in check.files if one.role == 'image'))
     for split, counts in class_counts(check.files).items():
-        check.classes.setdefault(split, {}).update({f'{k:g}': n for k, n in counts.items()})
+        check.classes.setdefault(split, {}).update(counts)
     return check
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a Parquet file has no geometries: its end says which column holds them."""
+    if not has_suffix(path, ('.parquet',)):
+        return False
+    with open(path, 'rb') as file:
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        end = file.read()
+    return end[-4:] == b'PAR1' and b'primary_column' not in end
 
 
 def split_of(path: Path) -> str:
