@@ -16,6 +16,7 @@ from rsmm.geo.missing import fill_nan, missing_pixels
 from rsmm.geo.raster import opened
 from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
 from rsmm.geo.windows import Window
+from rsmm.inference.chip_maps import as_map_model
 from rsmm.models.base import MapModel
 from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
 from rsmm.utils.outputs import keep_inputs
@@ -58,7 +59,7 @@ def predict_scene(
     out: str | Path,
     *,
     bands: Sequence[str] | None = None,
-    tile: int = 512,
+    tile: int | None = None,
     stride: int | None = None,
     batch_size: int = 4,
     merge: str = 'linear',
@@ -70,20 +71,22 @@ def predict_scene(
     for change, and 255 where an image has no data. The scene is never in memory as a whole.
 
     Args:
-        model: A segmentor, change detector or ensemble of them, on its device. Bands that its
+        model: A segmentor, change detector or ensemble of them, or an image classifier, whose chips
+            are the tiles, on its device. Bands that its
             preprocessor names are looked up by name in files that name theirs; other files must
             have just these, in this order.
         images: One image, or the earlier and the later one on the same grid.
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
-        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the
-            stride is seven eighths of the tile when None.
+        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`. None: tiles
+            of 512 pixels, a stride of seven eighths; chips of 64 for a classifier, a stride of 32.
         scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
 
     Raises:
         DataError: The files lie on different grids, or lack a band.
         ConfigError: Another number of images than the model takes.
     """
+    model = as_map_model(model)
     images = [images] if isinstance(images, str | Path) else list(images)
     keep_inputs(out, images)
     expected = getattr(model, 'num_dates', 1)
@@ -107,7 +110,7 @@ def predict_scene(
 
     if scale is not None:
         read = scaled(read, images, scale, wanted, order)
-    stride = tile - tile // 8 if stride is None else stride
+    tile, stride = _steps(model, tile, stride)
     tile, stride = (min(side, max(shape)) for side in (tile, stride))
     rows = stream_windows(
         read,
@@ -122,6 +125,12 @@ def predict_scene(
     if stored(Window(0, 0, 1, 1)).dtype.kind == 'f' or set(marks) != {None}:
         labels = blank_missing(labels, stored, marks)
     write_stream(out, labels, shape, dtype='uint8', nodata=IGNORE, **place)
+
+
+def _steps(model: nn.Module, tile: int | None, stride: int | None) -> tuple[int, int]:
+    if tile is None:
+        tile, stride = getattr(model, 'tile', 512), stride or getattr(model, 'stride', None)
+    return tile, tile - tile // 8 if stride is None else stride
 
 
 def bands_to_read(model: nn.Module, path: str | Path, order: str | Sequence[str] | None) -> tuple:
