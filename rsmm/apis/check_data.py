@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsmm.datasets.base import leaf_datasets
 from rsmm.datasets.check_files import FileReport, Finding, in_words, look_at
 from rsmm.datasets.check_sets import class_counts, compare, overlapping_windows
 from rsmm.datasets.coco import read_coco
@@ -219,7 +220,7 @@ def check_config(
         seen[split] = loader
         try:
             with default_scope(settings):
-                datasets = list(leaves(DATASETS.build(loader['dataset'])))
+                datasets = list(leaf_datasets(DATASETS.build(loader['dataset'])))
         except RsmmError as error:
             where = str(error.where or f'{config}, {split}_dataloader')
             check.findings.append(Finding('error', where, in_words(error, where)))
@@ -228,18 +229,6 @@ def check_config(
             windows += _check_samples(check, dataset, split)
     check.findings += overlapping_windows(windows)
     return check
-
-
-def leaves(dataset) -> Iterator:
-    """The datasets in a wrapper, or the dataset itself."""
-    parts = getattr(dataset, 'datasets', None)
-    if parts is None and getattr(dataset, 'dataset', None) is not None:
-        parts = [dataset.dataset]
-    if parts is None:
-        yield dataset
-        return
-    for part in parts.values() if isinstance(parts, Mapping) else parts:
-        yield from leaves(part)
 
 
 def _check_samples(check: DataCheck, dataset, split: str) -> Iterator[tuple]:
