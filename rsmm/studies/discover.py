@@ -25,6 +25,7 @@ from rsmm.studies.discover_export import (
     LAYOUTS,
     event_row,
     place_json,
+    slice_paths,
     write_geopackage,
     write_slices,
     write_table,
@@ -319,7 +320,8 @@ def _summarise(jobs, out: Path, notes: list[str], failed: Mapping, page: bool) -
     if page:
         from rsmm.visualization.pages.events import write_event_page
 
-        write_event_page(out / 'events.html', rows)
+        pictured = [{**row, **slice_paths(row, jobs[0].layouts)} for row in rows]
+        write_event_page(out / 'events.html', pictured)
     if failed:
         error = next(iter(failed.values()))
         raise type(error)(

@@ -49,7 +49,8 @@ def event_row(cell: Cell, event: Event, place: Mapping) -> dict:
         'voxels': event.voxels,
         **spot,
         'score': None if event.score is None else round(event.score, 4),
-        'frames': [first, last],
+        'after_month': cell.months[last + 1],
+        'frames': last - first + 1,
         'outline': outline.wkt,
     }  # fmt: skip
 
@@ -73,6 +74,18 @@ def to_lonlat(shapes: Sequence[shapely.Geometry], place: Mapping) -> list[shapel
 
     points = geopandas.GeoSeries(list(to_map(shapes, place['transform'])), crs=place['crs'])
     return list(points.to_crs('EPSG:4326'))
+
+
+def slice_paths(row: Mapping, layouts: Sequence[str]) -> dict:
+    """Return the paths of an event's first and last image below the output folder."""
+    name, steps = row['event'], row['frames']
+    if 'per_event' in layouts:
+        home = f'events/{name}'
+        return {'before': f'{home}/00_img.png', 'after': f'{home}/{steps:02d}_img.png'}
+    return {
+        'before': f'flat/img1/{name}_00.png',
+        'after': f'flat/img2/{name}_{steps - 1:02d}.png',
+    }
 
 
 def write_slices(folder: Path, cell: Cell, events: Sequence[Event], layouts: Sequence[str]) -> None:

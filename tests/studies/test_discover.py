@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -25,7 +26,7 @@ def cells(tmp_path_factory):
 @pytest.fixture(scope='module')
 def found(cells, tmp_path_factory):
     out = tmp_path_factory.mktemp('found') / 'out'
-    run_discovery(cells, out, layouts=('per_event', 'flat'), page=False)
+    run_discovery(cells, out, layouts=('per_event', 'flat'))
     return out
 
 
@@ -77,6 +78,16 @@ def test_slices_in_both_layouts(found):
                 flat = np.asarray(Image.open(found / 'flat' / part / name))
                 assert np.array_equal(flat, np.asarray(Image.open(images[t + offset])))
         assert total == int(row['pixels'])
+
+
+@pytest.mark.parametrize('layouts', [('per_event',), ('flat',)])
+def test_the_page_shows_files_that_are_there(cells, found, tmp_path, layouts):
+    out = shutil.copytree(found, tmp_path / 'out')
+    run_discovery(cells, out, layouts=layouts)
+    text = (out / 'events.html').read_text()
+    shown = re.findall(r'"(?:before|after)":"([^"]+)"', text)
+    assert len(shown) == 2 * len(table(out)) > 0
+    assert all((out / path).is_file() for path in shown)
 
 
 def test_geopackage_has_dates_area_and_place(found):
