@@ -193,6 +193,8 @@ def _declared_places(file: FileBands, order: tuple[str, ...], path: str | Path) 
         return list(range(count))
     if alpha is not None and len(order) == count - 1:
         return [index for index in range(count) if index != alpha]
+    if order[-1:] == (ALPHA,) and len(order) == count + 1:
+        return list(range(count))  # as a rule there is alpha, here there is none
     raise DataError(
         f'expected {len(order)} bands ({_short(order)}), found {count}',
         where=path,

@@ -211,7 +211,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     """Read a single-band 0/255 mask as bool (H, W)."""
     from rsmm.geo.raster import read_raster
 
-    image, _ = read_raster(path)
+    image, _ = read_raster(path, palette='index')
     if image.shape[2] != 1:
         raise DataError(f'expected one band, found {image.shape[2]}', where=path)
     return binary_mask(image[..., 0], path)

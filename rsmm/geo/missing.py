@@ -114,16 +114,3 @@ def present_values(image: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
     if missing is None or missing.all() or not missing.any():
         return pixels
     return pixels[~missing.reshape(-1)]
-
-
-def fill_nan(image: np.ndarray, nodata: float | None) -> tuple[np.ndarray, float | None]:
-    """Turn pixels of an image (H, W, C) that are not finite into nodata.
-
-    Returns:
-        The image, and the value that marks nodata in it; 0 where the image brings none.
-    """
-    if image.dtype.kind != 'f' or np.isfinite(image).all():
-        return image, nodata
-    fill = 0.0 if nodata is None or np.isnan(nodata) else nodata
-    missing = ~np.isfinite(image).all(axis=2, keepdims=True)
-    return np.where(missing, np.asarray(fill, image.dtype), image), fill

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo.band_names import FileBands, select_bands
+from rsmm.geo.band_names import ALPHA, FileBands, select_bands
 from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster_files import (
     JPEG_SUFFIXES,
@@ -61,6 +61,7 @@ class Raster:
         scaled: bool,
         trusted: bool,
         keep: bool,
+        drop_alpha: bool,
     ) -> None:
         if palette not in PALETTES:
             raise ConfigError(f'palette={palette!r} is not one of {", ".join(PALETTES)}')
@@ -70,7 +71,8 @@ class Raster:
         self.crs = self.transform = self.rpcs = self.scales = self.offsets = None
         self.gcps: tuple = ()
         more = False
-        if not trusted and str(path).lower().endswith(JPEG_SUFFIXES):
+        jpeg = str(path).lower().endswith(JPEG_SUFFIXES)
+        if jpeg and (not trusted or os.path.isfile(path)):
             self._pixels, more = (scene_jpeg if keep else decode_jpeg)(path)
             more = more or sidecars or os.path.exists(f'{path}.msk')
         with failures_of(path):
@@ -80,7 +82,11 @@ class Raster:
                     self._source = self._stack.enter_context(source)
                 file = self._describe(palette)
                 self.bands, self._index = select_bands(file, path, order, bands, assume)
-                self._describe_missing(file, nodata)
+                if drop_alpha and ALPHA in self.bands[1:]:
+                    keep_ = [k for k, name in enumerate(self.bands) if name != ALPHA]
+                    self.bands = tuple(self.bands[k] for k in keep_)
+                    self._index = [self._index[k] for k in keep_]
+                self._describe_missing(file, nodata, order or assume)
                 self._describe_tags(scaled)
             except BaseException:
                 self.close()
@@ -133,9 +139,12 @@ class Raster:
             self.crs = wkt_of(crs) if points else self.crs
             self.rpcs = source.rpcs.to_gdal() if source.rpcs else None
 
-    def _describe_missing(self, file: FileBands, nodata: float | None) -> None:
+    def _describe_missing(self, file: FileBands, nodata: float | None, declared) -> None:
         """Note where missing pixels can come from; most files have no such source."""
         alpha, source = file.alpha, self._source
+        if alpha is None and declared is not None and ALPHA in declared:
+            alpha = tuple(declared).index(ALPHA)
+            alpha = alpha if alpha < len(file.colours) else None
         self._alpha = None if alpha in self._index else alpha
         self._masked, tags = False, (None,) * len(file.colours)
         if source is not None and self._pixels is None and self._table is None:
@@ -163,6 +172,14 @@ class Raster:
             self._scaled = scaled
             if scaled:
                 self.dtype = np.dtype(np.float32)
+
+    @property
+    def can_lack(self) -> bool:
+        """Whether a pixel of this file can be missing at all."""
+        tagged = any(tag is not None for tag in self._tags)
+        clear = self._table is not None and (self._table[:, 3] > 0).all()
+        alpha = self._alpha is not None or (self._table is not None and not clear)
+        return tagged or alpha or self._masked or self.dtype.kind == 'f'
 
     def about(self) -> dict:
         """Return ``bands``, ``nodata``, ``crs``, ``transform``; what else there is only if it is.
@@ -263,6 +280,7 @@ def open_raster(
     scaled: bool = False,
     trusted: bool = False,
     keep: bool = False,
+    drop_alpha: bool = False,
 ) -> Raster:
     """Open a raster file for reading, whole or by windows; a context manager.
 
@@ -278,6 +296,7 @@ def open_raster(
         scaled: Apply the scale and offset tags; values are then float32.
         trusted: Take any driver and address of GDAL, because the caller asked for this path.
         keep: Keep a decoded JPEG for the next time it is opened, for windows of a scene.
+        drop_alpha: Take alpha for a mask where all bands are read, too; else it is one of them.
 
     Raises:
         DataNotFoundError: There is no such file.
@@ -295,6 +314,7 @@ def open_raster(
         scaled=scaled,
         trusted=trusted,
         keep=keep,
+        drop_alpha=drop_alpha,
     )
 
 

@@ -1,7 +1,7 @@
 """From stored values to a working range: min-max, quantiles, mean and deviation, reflectance.
 
-Arithmetic is in float32, so unsigned integers never wrap around. Pixels equal to ``nodata`` take no
-part in the statistics of an image.
+Arithmetic is in float32, so unsigned integers never wrap around. Missing pixels take no part in the
+statistics of an image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rsmm.datasets.transforms.gaps import MISSING, keep_missing, present_pixels
 from rsmm.errors import ConfigError
+from rsmm.geo.missing import fill_missing, missing_pixels
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import band_stats
 
@@ -40,15 +42,6 @@ def stretch(
     scaled /= np.where(span > 0, span, np.float32(np.inf))
     np.clip(scaled, 0, top, out=scaled)
     return scaled.astype(np.uint8) if out == 'uint8' else scaled
-
-
-def valid_pixels(image: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return the pixels (K, C) of an image (H, W, C) that are not nodata in all bands."""
-    pixels = image.reshape(-1, image.shape[2])
-    if nodata is None or np.isnan(nodata):
-        return pixels
-    valid = (pixels != nodata).any(axis=1)
-    return pixels if valid.all() or not valid.any() else pixels[valid]
 
 
 class _Scale(BaseTransform):
@@ -106,7 +99,7 @@ class ScaleMinMax(_Scale):
         """Return the fixed limits, or the image's minimum and maximum."""
         if self.fixed is not None:
             return self.fixed
-        pixels = valid_pixels(results['img'], results.get('nodata'))
+        pixels = present_pixels(results)
         axis = 0 if self.scope == 'band' else None
         return pixels.min(axis), pixels.max(axis)
 
@@ -136,7 +129,7 @@ class ScaleQuantile(_Scale):
 
     def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return the two quantiles."""
-        pixels = valid_pixels(results['img'], results.get('nodata'))
+        pixels = present_pixels(results)
         low, high = np.quantile(pixels, self.quantiles, axis=0 if self.scope == 'band' else None)
         return low, high
 
@@ -190,9 +183,11 @@ class ToReflectance(BaseTransform):
     Sentinel-2 products of processing baseline 04.00 and later (January 2022) carry an offset of
     -1000; earlier ones 0.
 
+    Missing pixels stay missing: what the marker was before is noted before it is converted.
+
     Required Keys: img, nodata (optional)
 
-    Modified Keys: img, nodata
+    Modified Keys: img, nodata, missing
 
     Args:
         scale: Digital numbers per unit of reflectance.
@@ -205,7 +200,12 @@ class ToReflectance(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Convert ``img`` (H, W, C)."""
-        image = np.add(results['img'], np.float32(self.offset), dtype=np.float32)
+        image = results['img']
+        if MISSING not in results and results.get('nodata') is not None:
+            missing = missing_pixels(image, results['nodata'])
+            keep_missing(results, missing)
+            image = fill_missing(image, missing)
+        image = np.add(image, np.float32(self.offset), dtype=np.float32)
         image /= np.float32(self.scale)
         results['img'] = image
         results['nodata'] = None
