@@ -21,6 +21,7 @@ from rsmm.geo.missing import fill_missing
 from rsmm.geo.raster import read_raster
 from rsmm.geo.tags import check_tags
 from rsmm.utils import track
+from rsmm.utils.listing import TIFF, list_files, list_folders
 
 #: One date of a stack: a file with all bands, or one file per band.
 Source = Path | Mapping[str, str | Path]
@@ -54,9 +55,9 @@ def find_file_stacks(root: str | Path) -> dict[str, dict[str, Path]]:
         DataError: Two files of a stack are of the same day.
     """
     stacks: dict[str, dict[str, Path]] = {}
-    for folder in sorted(path for path in Path(root).iterdir() if path.is_dir()):
+    for folder in list_folders(root):
         dates: dict[str, Path] = {}
-        for path in sorted(folder.rglob('*.tif')):
+        for path in list_files(folder, TIFF, deep=True):
             day = file_day(path.stem)
             if day is None:
                 continue

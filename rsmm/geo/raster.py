@@ -82,7 +82,7 @@ class Raster:
                     self._source = self._stack.enter_context(source)
                 file = self._describe(palette)
                 self.bands, self._index = select_bands(file, path, order, bands, assume)
-                if drop_alpha and ALPHA in self.bands[1:]:
+                if drop_alpha and not file.automatic and ALPHA in self.bands[1:]:
                     keep_ = [k for k, name in enumerate(self.bands) if name != ALPHA]
                     self.bands = tuple(self.bands[k] for k in keep_)
                     self._index = [self._index[k] for k in keep_]
@@ -296,7 +296,8 @@ def open_raster(
         scaled: Apply the scale and offset tags; values are then float32.
         trusted: Take any driver and address of GDAL, because the caller asked for this path.
         keep: Keep a decoded JPEG for the next time it is opened, for windows of a scene.
-        drop_alpha: Take alpha for a mask where all bands are read, too; else it is one of them.
+        drop_alpha: Take alpha of a picture for a mask where all bands are read, too; else it is one
+            of them. GDAL calls the fourth band of any new 8-bit GeoTIFF alpha, which proves nothing.
 
     Raises:
         DataNotFoundError: There is no such file.

@@ -10,11 +10,13 @@ import numpy as np
 from affine import Affine
 from mmcv.transforms import BaseTransform, Compose
 
-from rsmm.datasets.transforms.dates import TOLERANCE, check_tags, fit_date, misfit, read_date
+from rsmm.datasets.transforms.change_labels import IGNORE, read_change_map
+from rsmm.datasets.transforms.dates import TOLERANCE, fit_date, misfit, read_date
 from rsmm.datasets.transforms.gaps import MISSING, keep_missing, missing_of
-from rsmm.datasets.transforms.labels import IGNORE, check_label_size, read_change_mask
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.label_raster import check_label_place, check_label_size
 from rsmm.geo.rasterize import ONE_GRID, check_same_place
+from rsmm.geo.tags import check_tags
 from rsmm.registry import TRANSFORMS
 
 
@@ -29,7 +31,8 @@ class LoadPair(BaseTransform):
 
     - date_files (list of two): a path, or a mapping of band name to path
     - bands (tuple[str], optional): bands wanted, needed for one file per band
-    - label_path, label_encoding (optional): the change map
+    - label_path, label_encoding (optional): the change map, see
+      :func:`rsmm.datasets.transforms.change_labels.change_map`
     - file_nodata (float, optional): value of missing pixels in files without a tag
     - window (optional): row, column, height, width; cut at the lower and right border
     - resample (bool, optional): bring dates of slightly different size to one grid
@@ -37,7 +40,8 @@ class LoadPair(BaseTransform):
     Added Keys:
 
     - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
-    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data
+    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where the label is missing or a date has
+      no data
     - missing (np.ndarray): (H, W, 2) uint8, not 0 where a date has no data, which ``img`` has as
       the mean of the band; absent where none is missing
     - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
@@ -89,15 +93,16 @@ class LoadPair(BaseTransform):
             files,
             None if wanted is None else tuple(wanted),
             results.get('label_path'),
-            results.get('label_encoding', 'auto'),
+            json.dumps(results.get('label_encoding', 'auto')),
             self.threshold,
             self.scale,
             bool(results.get('resample', False)),
             self.nodata if results.get('file_nodata') is None else results['file_nodata'],
             self.scaled,
         )
+        self._check_kind(found['label_kind'], results.get('label_path'))
         missing = found['missing']
-        results.update({key: value for key, value in found.items() if key != 'missing'})
+        results.update({key: found[key] for key in found.keys() - {'label_kind', 'missing'}})
         if results.get('window') is not None:
             row, column, height, width = results['window']
             part = slice(row, row + height), slice(column, column + width)
@@ -113,13 +118,31 @@ class LoadPair(BaseTransform):
             results.setdefault('seg_fields', []).append('gt_seg_map')
         return keep_missing(results, missing)
 
+    def _check_kind(self, kind: str | None, path: str | None) -> None:
+        """Refuse a set of maps in several encodings: in some of them a value means something else.
+
+        A set of 0, 1 and 255 (does not count) has maps that hold 0 and 1 alone, and 0 and 255.
+        """
+        if kind is None:
+            return
+        first, first_path = self._kind = getattr(self, '_kind', None) or (kind, path)
+        if kind != first:
+            raise DataError(
+                f'is a change map of {kind}, but {first_path} of the same set is one of {first}',
+                where=path,
+                fix='Say which holds for all with encoding=, such as 0/1/255',
+            )
+
     def __repr__(self) -> str:
         return f'LoadPair(scale={self.scale}, threshold={self.threshold})'
 
 
 def _read_scene(files, bands, label_path, encoding, threshold, scale, resample, nodata, scaled):
     """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
-    label = None if label_path is None else read_change_mask(label_path, encoding, threshold)
+    label = stored = kind = None
+    if label_path is not None:
+        encoding = json.loads(encoding)
+        label, stored, kind = read_change_map(label_path, encoding, threshold)
     dates, founds = zip(*(read_date(date, bands, nodata, scaled) for date in files), strict=True)
     check_tags(founds, [found['img_path'] for found in founds])
     _check_places(founds, [image.shape[:2] for image in dates], resample)
@@ -127,6 +150,8 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample, 
     if label is not None:
         if not resample or misfit(shape, label.shape) > TOLERANCE:
             check_label_size(label.shape, shape, label_path)
+        limit = TOLERANCE * max(shape) if resample else 0.5
+        check_label_place(stored, founds[0], shape, label_path, limit)
         shape = label.shape
     grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
     aligned, gaps = [], []
@@ -159,6 +184,7 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample, 
             'transform': first['transform'] if grid is not None else None,
             'nodata': first['nodata'] if step is None else None,
             'missing': missing if missing.any() else None,
+            'label_kind': kind,
         },
     )
 

@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.transforms.gaps import MISSING, keep_missing, present_pixels
 from rsmm.errors import ConfigError
-from rsmm.geo.missing import fill_missing, missing_pixels
+from rsmm.geo.missing import is_marker, missing_pixels
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import band_stats
 
@@ -176,6 +176,13 @@ class ScaleMeanStd(_Scale):
         return mean - reach, mean + reach
 
 
+def _fill_values(image: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """Put the mean of a band's other values in the place of marked ones, 0 where there is none."""
+    count = (~marked).sum(axis=(0, 1))
+    means = np.where(marked, 0, image).sum(axis=(0, 1), dtype=np.float64) / np.maximum(count, 1)
+    return np.where(marked, means.astype(np.float32), image)
+
+
 @TRANSFORMS.register_module()
 class ToReflectance(BaseTransform):
     """Turn digital numbers into reflectance: ``(DN + offset) / scale``, float32, not clipped.
@@ -183,7 +190,8 @@ class ToReflectance(BaseTransform):
     Sentinel-2 products of processing baseline 04.00 and later (January 2022) carry an offset of
     -1000; earlier ones 0.
 
-    Missing pixels stay missing: what the marker was before is noted before it is converted.
+    Missing pixels stay missing, and no marker becomes a reflectance: a single band that has it
+    gets the mean of its other values.
 
     Required Keys: img, nodata (optional)
 
@@ -200,13 +208,14 @@ class ToReflectance(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Convert ``img`` (H, W, C)."""
-        image = results['img']
-        if MISSING not in results and results.get('nodata') is not None:
-            missing = missing_pixels(image, results['nodata'])
-            keep_missing(results, missing)
-            image = fill_missing(image, missing)
+        image, nodata = results['img'], results.get('nodata')
+        marked = is_marker(image, nodata)
+        if MISSING not in results:
+            keep_missing(results, missing_pixels(image, nodata))
         image = np.add(image, np.float32(self.offset), dtype=np.float32)
         image /= np.float32(self.scale)
+        if marked.any():
+            image = _fill_values(image, marked)
         results['img'] = image
         results['nodata'] = None
         return results
