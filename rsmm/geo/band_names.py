@@ -85,7 +85,7 @@ def select_bands(
         file: What the file says.
         path: File to name in errors.
         order: Declared names of all bands of the file; what the file says must agree.
-        bands: Names to read, in this order; None reads all.
+        bands: Names to read, in this order; None reads those assumed, else all.
         assume: Names by position for a file that does not name its bands.
 
     Raises:
@@ -93,6 +93,8 @@ def select_bands(
             a band asked for is not there.
     """
     count = len(file.colours)
+    if bands is None and assume is not None:
+        bands = [name for name in assume if name != ALPHA]
     if order is not None:
         order = tuple(order)
         places = _declared_places(file, order, path)
