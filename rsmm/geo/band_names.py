@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +71,21 @@ class FileBands(NamedTuple):
             if colour == 'alpha' and described[index] in (None, ALPHA):
                 return index
         return described.index(ALPHA) if ALPHA in described else None
+
+
+@functools.lru_cache(maxsize=256)
+def chosen_bands(
+    file: FileBands,
+    order: tuple[str, ...] | None,
+    bands: tuple[str, ...] | None,
+    assume: tuple[str, ...] | None,
+) -> tuple[tuple[str, ...], list[int], int | None]:
+    """:func:`select_bands` of which the last choices are kept: files of a set are alike.
+
+    Returns:
+        Names, positions and the position of alpha.
+    """
+    return *select_bands(file, '', order, bands, assume), file.alpha
 
 
 def select_bands(

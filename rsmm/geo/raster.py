@@ -7,6 +7,7 @@ prediction see the same numbers for the same file. ``docs/data.md`` has the rule
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo.band_names import ALPHA, FileBands, select_bands
+from rsmm.geo.band_names import ALPHA, FileBands, chosen_bands, select_bands
+from rsmm.geo.integrity import may_have_mask
 from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster_files import (
+    BESIDE,
     JPEG_SUFFIXES,
     decode_jpeg,
     failures_of,
@@ -30,6 +33,7 @@ __all__ = ['Raster', 'open_raster', 'opened', 'raster_shape', 'read_raster']
 
 PALETTES = ('expand', 'index')
 _COLOURS = ('red', 'green', 'blue')
+_JPEG_BANDS = {1: FileBands((None,), ('gray',)), 3: FileBands((None,) * 3, _COLOURS)}
 
 
 class Raster:
@@ -71,8 +75,7 @@ class Raster:
         self.crs = self.transform = self.rpcs = self.scales = self.offsets = None
         self.gcps: tuple = ()
         more = False
-        jpeg = str(path).lower().endswith(JPEG_SUFFIXES)
-        if jpeg and (not trusted or os.path.isfile(path)):
+        if is_jpeg(path) and (not trusted or os.path.isfile(path)):
             self._pixels, more = (scene_jpeg if keep else decode_jpeg)(path)
             more = more or sidecars or os.path.exists(f'{path}.msk')
         with failures_of(path):
@@ -81,12 +84,12 @@ class Raster:
                     source = rasterio_source(path, sidecars, trusted)
                     self._source = self._stack.enter_context(source)
                 file = self._describe(palette)
-                self.bands, self._index = select_bands(file, path, order, bands, assume)
+                self._select(file, order, bands, assume)
                 if drop_alpha and not file.automatic and ALPHA in self.bands[1:]:
                     keep_ = [k for k, name in enumerate(self.bands) if name != ALPHA]
                     self.bands = tuple(self.bands[k] for k in keep_)
                     self._index = [self._index[k] for k in keep_]
-                self._describe_missing(file, nodata, order or assume)
+                self._describe_missing(nodata, order or assume)
                 self._describe_tags(scaled)
             except BaseException:
                 self.close()
@@ -101,6 +104,16 @@ class Raster:
     def close(self) -> None:
         """Close the file."""
         self._stack.close()
+
+    def _select(self, file: FileBands, order, bands, assume) -> None:
+        self._count = len(file.colours)
+        given = [None if names is None else tuple(names) for names in (order, bands, assume)]
+        try:
+            names, index, self._alpha = chosen_bands(file, *given)
+        except DataError:
+            select_bands(file, self.path, *given)  # the same error with the file in it
+            raise
+        self.bands, self._index = names, list(index)
 
     def _describe(self, palette: str) -> FileBands:
         """Take shape, dtype and place, and return what the file says of its bands."""
@@ -119,7 +132,7 @@ class Raster:
                 fix='Write the amplitude instead: numpy.abs(values)',
             )
         self.dtype = np.dtype(source.dtypes[0])
-        colours = tuple(colour.name for colour in source.colorinterp)
+        colours = _spelled(source.colorinterp)
         if colours == ('palette',):
             if palette == 'expand':
                 self._table = _palette_table(source, self.dtype)
@@ -132,33 +145,40 @@ class Raster:
     def _place(self, source) -> None:
         # GDAL gives the identity for a file without an affine.
         self.crs = wkt_of(source.crs)
-        self.transform = None if source.transform.is_identity else tuple(source.transform)[:6]
+        affine = source.transform
+        self.transform = None if affine.is_identity else tuple(affine)[:6]
         if self.transform is None:
             points, crs = source.gcps
             self.gcps = tuple((p.row, p.col, p.x, p.y, p.z or 0.0) for p in points)
             self.crs = wkt_of(crs) if points else self.crs
             self.rpcs = source.rpcs.to_gdal() if source.rpcs else None
 
-    def _describe_missing(self, file: FileBands, nodata: float | None, declared) -> None:
+    def _describe_missing(self, nodata: float | None, declared) -> None:
         """Note where missing pixels can come from; most files have no such source."""
-        alpha, source = file.alpha, self._source
+        alpha, source, count = self._alpha, self._source, self._count
         if alpha is None and declared is not None and ALPHA in declared:
             alpha = tuple(declared).index(ALPHA)
-            alpha = alpha if alpha < len(file.colours) else None
+            alpha = alpha if alpha < count else None
         self._alpha = None if alpha in self._index else alpha
-        self._masked, tags = False, (None,) * len(file.colours)
+        tags = (None,) * count
         if source is not None and self._pixels is None and self._table is None:
             tags = source.nodatavals
-        if source is not None:
-            flags = source.mask_flag_enums[0]
-            names = {flag.name for flag in flags}
-            # Beyond 2**53 a tag is no float; GDAL compares it as the integer that it is.
-            exact = self.dtype.kind in 'iu' and any(abs(tag or 0) >= 2**53 for tag in tags)
-            self._masked = ('per_dataset' in names and 'alpha' not in names) or exact
+        self._masked = source is not None and self._has_mask(source, tags)
         self._tags = [tags[place] for place in self._index]
         if all(tag is None for tag in self._tags):
             self._tags = [nodata] * len(self._index)
         self.nodata = self._tags[0]
+
+    def _has_mask(self, source, tags: Sequence[float | None]) -> bool:
+        """Whether GDAL has to be asked: for a mask, or a tag beyond 2**53, which is no float."""
+        if self.dtype.kind in 'iu' and any(abs(tag or 0) >= 2**53 for tag in set(tags)):
+            return True
+        if source.driver == 'GTiff' and os.path.isfile(self.path):
+            beside = any(os.path.exists(f'{self.path}{suffix}') for suffix in BESIDE)
+            if not beside and not may_have_mask(self.path):
+                return False
+        names = {flag.name for flag in source.mask_flag_enums[0]}
+        return 'per_dataset' in names and 'alpha' not in names
 
     def _describe_tags(self, scaled: bool) -> None:
         """Take scale and offset tags of the bands that are read."""
@@ -248,7 +268,13 @@ class Raster:
         shape = (len(index), *(out_shape or (height, width)))
         # Of zeros: what a damaged file leaves out is never what was in memory before.
         planes = np.zeros(shape, self._source.dtypes[0])
-        self._source.read([place + 1 for place in index], out=planes, window=_window(part))
+        whole = part == (0, 0, *self.shape)
+        every = index == list(range(self._source.count))
+        self._source.read(
+            None if every else [place + 1 for place in index],
+            out=planes,
+            window=None if whole else _window(part),
+        )
         if self._table is not None:
             colours = self._table[np.minimum(planes[0], len(self._table) - 1)]
             return np.ascontiguousarray(colours[..., self._index]), colours[..., 3]
@@ -297,7 +323,7 @@ def open_raster(
         trusted: Take any driver and address of GDAL, because the caller asked for this path.
         keep: Keep a decoded JPEG for the next time it is opened, for windows of a scene.
         drop_alpha: Take alpha of a picture for a mask where all bands are read, too; else it is one
-            of them. GDAL calls the fourth band of any new 8-bit GeoTIFF alpha, which proves nothing.
+            of them. GDAL calls the fourth band of a new 8-bit GeoTIFF alpha, which proves nothing.
 
     Raises:
         DataNotFoundError: There is no such file.
@@ -344,6 +370,10 @@ def read_raster(
     Raises:
         DataNotFoundError, DataError: As :func:`open_raster`.
     """
+    if window is None and not options and is_jpeg(path):
+        plain = _plain_jpeg(path, order, bands)
+        if plain is not None:
+            return plain
     options.setdefault('keep', window is not None)
     with open_raster(path, bands, order=order, **options) as raster:
         image, missing = raster.read(window)
@@ -358,6 +388,30 @@ def read_raster(
         if 'rpcs' in found:
             found['rpcs'] = _shifted_rpcs(found['rpcs'], row, column)
     return image, found
+
+
+def _plain_jpeg(path: str | Path, order, bands) -> tuple[np.ndarray, dict] | None:
+    """Read a JPEG that nothing belongs to, without the machinery that costs as much as decoding."""
+    image, more = decode_jpeg(path)
+    if more or os.path.exists(f'{path}.msk'):
+        return None
+    file = _JPEG_BANDS.get(image.shape[2])
+    if file is None:
+        return None
+    given = None if order is None else tuple(order), None if bands is None else tuple(bands), None
+    try:
+        names, index, _ = chosen_bands(file, *given)
+    except DataError:
+        select_bands(file, path, *given)  # the same error with the file in it
+        raise
+    if index != list(range(image.shape[2])):
+        image = np.ascontiguousarray(image[..., index])
+    return image, {'bands': names, 'nodata': None, 'crs': None, 'transform': None}
+
+
+def is_jpeg(path: str | Path) -> bool:
+    """Whether a file is decoded by OpenCV."""
+    return str(path).lower().endswith(JPEG_SUFFIXES)
 
 
 def raster_shape(path: str | Path) -> tuple[int, int]:
@@ -385,6 +439,11 @@ def _shifted_rpcs(rpcs: dict, row: int, column: int) -> dict:
 def _window(part: Sequence[int]) -> tuple:
     row, column, height, width = part
     return (row, row + height), (column, column + width)
+
+
+@functools.lru_cache(maxsize=64)
+def _spelled(colours: tuple) -> tuple[str, ...]:
+    return tuple(colour.name for colour in colours)
 
 
 def _palette_table(source, dtype: np.dtype) -> np.ndarray:

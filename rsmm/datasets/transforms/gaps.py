@@ -28,6 +28,8 @@ def keep_missing(results: dict, missing: np.ndarray | None) -> dict:
         results: Changed in place.
         missing: (H, W), (H, W, T) for dates, bool; None for none.
     """
+    if missing is None and MISSING not in results:
+        return results
     results.pop(MISSING, None)
     fields = [field for field in results.get('seg_fields', ()) if field != MISSING]
     if missing is not None and missing.any():

@@ -122,16 +122,16 @@ class LoadRaster(BaseTransform):
         return keep_missing(results, missing)
 
     def _read(self, path, declared, wanted, results: dict) -> tuple[np.ndarray, dict]:
-        image, found = read_raster(
-            path,
-            declared,
-            wanted,
-            window=results.get('window'),
-            nodata=self._nodata(results),
-            sidecars=self.sidecars,
-            scaled=self.scaled,
-            drop_alpha=self.DROP_ALPHA,
-        )
+        options = {
+            'nodata': self._nodata(results),
+            'sidecars': self.sidecars,
+            'scaled': self.scaled,
+            'drop_alpha': self.DROP_ALPHA,
+        }
+        options = {
+            key: value for key, value in options.items() if value is not None and value is not False
+        }
+        image, found = read_raster(path, declared, wanted, window=results.get('window'), **options)
         if self._first is None:
             self._first = found_tags(found), str(path)
         elif found_tags(found) != self._first[0]:
