@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 
 from rsmm.apis.cli import guarded
+from rsmm.apis.hub import write_folder
 from rsmm.checkpoints import converters
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import state_dict_of
 from rsmm.errors import CheckpointError
 from rsmm.utils import sha256_file
+from rsmm.utils.outputs import keep_inputs
 
 #: Facts that a published file keeps. The config text, host, time and paths stay at home.
 PUBLIC_META = (
@@ -78,6 +80,7 @@ def convert_file(
     Raises:
         CheckpointError: The file cannot be read or converted completely.
     """
+    keep_inputs(out, [path])
     checkpoint = converters.read_foreign_checkpoint(path)
     conversion = converters.convert(checkpoint, source, where=path)
     save_checkpoint_file(converters.pack(conversion, path, whole), out)
@@ -173,9 +176,24 @@ def publish_main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--config', help='config, named in the printed metafile entry')
     parser.add_argument('--prefix', help="keep only weights that begin so, e.g. 'backbone.'")
     parser.add_argument('--keep-ema', action='store_true', help='keep the second set of weights')
+    parser.add_argument(
+        '--folder',
+        action='store_true',
+        help='write out_dir in the layout of the Hugging Face hub (config.json, model.safetensors, '
+        'README.md); needs --config',
+    )
+    parser.add_argument('--card', help='file to take README.md from, with --folder')
+    parser.add_argument('--half', action='store_true', help='half precision, with --folder')
     args = parser.parse_args(argv)
+    if args.folder and not args.config:
+        parser.error('--folder needs --config')
 
     def command() -> None:
+        if args.folder:
+            card = Path(args.card).read_text(encoding='utf-8') if args.card else ''
+            folder = write_folder(args.config, args.checkpoint, args.out_dir, card, args.half)
+            print(f"{folder}: upload it, then get_model('hf://OWNER/NAME@REVISION') reads it")
+            return
         name = args.name or (Path(args.config).stem if args.config else None)
         result = publish(args.checkpoint, args.out_dir, name, args.prefix, args.keep_ema)
         print(f'{result.path}  ({result.parameters / 1e6:.2f} M weights)')

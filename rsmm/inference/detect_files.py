@@ -23,6 +23,7 @@ from rsmm.inference.detection import (
 )
 from rsmm.utils import atomic_write
 from rsmm.utils.listing import IMAGES, list_files
+from rsmm.utils.outputs import keep_inputs
 
 VECTOR_FORMATS = ('geojson', 'gpkg')
 #: Longest side of the annotated pictures in pixels.
@@ -150,6 +151,8 @@ def detect_files(
     if out.is_file():
         raise ConfigError('is a file; results go to a folder', where=out)
     out.mkdir(parents=True, exist_ok=True)
+    for path in written_files(out, images, vector, pictures):
+        keep_inputs(path, images)
     results, shapes = [], []
     for path in map(Path, images):
         read, shape, place = _opened(path, bands, whole=tile is None)
@@ -171,6 +174,16 @@ def detect_files(
     names = [Path(path).name for path in images]
     write_coco_results(out / 'detections.json', results, classes, names, shapes)
     return results
+
+
+def written_files(
+    out: Path, images: Sequence[str | Path], vector: str, pictures: bool
+) -> list[Path]:
+    """All files that :func:`detect_files` writes."""
+    stems = [Path(path).stem for path in images]
+    files = [out / 'boxes' / f'{stem}.{vector}' for stem in stems]
+    files += [out / 'pictures' / f'{stem}.png' for stem in stems if pictures]
+    return [*files, out / 'detections.json']
 
 
 def _opened(path: Path, bands: Sequence[str] | None, whole: bool):

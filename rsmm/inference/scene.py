@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,9 +17,11 @@ from rsmm.geo.missing import fill_missing
 from rsmm.geo.raster import Raster
 from rsmm.geo.streaming import Stack, stream_windows, write_stream
 from rsmm.geo.windows import Window
+from rsmm.inference.chip_maps import as_map_model
 from rsmm.models.base import MapModel
 from rsmm.registry import DATASETS, TRANSFORMS
 from rsmm.sensors import resolve_bands
+from rsmm.utils.outputs import keep_inputs
 
 _LOADERS = ('LoadPair', 'LoadRaster', 'LoadPicture')
 
@@ -83,7 +84,7 @@ def predict_scene(
     out: str | Path,
     *,
     bands: Sequence[str] | None = None,
-    tile: int = 512,
+    tile: int | None = None,
     stride: int | None = None,
     batch_size: int = 4,
     merge: str = 'linear',
@@ -98,14 +99,15 @@ def predict_scene(
     never in memory as a whole. What the network sees is what it saw in training.
 
     Args:
-        model: A segmentor, change detector or ensemble of them, on its device. Bands that its
+        model: A segmentor, change detector or ensemble of them, or an image classifier, whose chips
+            are the tiles, on its device. Bands that its
             preprocessor names are looked up by name in files that name theirs; other files must
             have just these, in this order.
         images: One image, or the earlier and the later one on the same grid.
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
-        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the
-            stride is seven eighths of the tile when None.
+        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`. None: tiles
+            of 512 pixels, a stride of seven eighths; chips of 64 for a classifier, a stride of 32.
         scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
         nodata: Value of missing pixels in files without a tag, as in training, see
             :func:`scene_nodata`.
@@ -115,7 +117,9 @@ def predict_scene(
         DataError: The files lie on different grids, or lack a band.
         ConfigError: Another number of images than the model takes, or ``out`` is one of them.
     """
+    model = as_map_model(model)
     images = [images] if isinstance(images, str | Path) else list(images)
+    keep_inputs(out, images)
     expected = getattr(model, 'num_dates', 1)
     if expected is None:
         raise ConfigError(
@@ -127,12 +131,11 @@ def predict_scene(
             f'{len(images)} images, but {type(model).__name__} takes {expected}',
             fix='Give the earlier and the later image' if expected == 2 else 'Give one image',
         )
-    check_output(out, images)
     order, wanted = bands_to_read(model, bands)
     options = {'nodata': nodata, 'scaled': scaled_values, 'trusted': True}
     with Stack(images, wanted, order, **options) as stack:
         limits = None if scale is None else scene_limits(stack, scale)
-        stride = tile - tile // 8 if stride is None else stride
+        tile, stride = _steps(model, tile, stride)
         tile, stride = (min(side, max(stack.shape)) for side in (tile, stride))
         rows = stream_windows(
             functools.partial(read_tile, stack, limits),
@@ -148,15 +151,10 @@ def predict_scene(
         write_stream(out, labels, stack.shape, dtype='uint8', nodata=IGNORE, **stack.place)
 
 
-def check_output(out: str | Path, inputs: Sequence[str | Path]) -> None:
-    """Refuse an output that would replace an input.
-
-    Raises:
-        ConfigError: They are the same file, by whatever name.
-    """
-    for path in inputs:
-        if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
-            raise ConfigError(f'would replace its own input {path}', where=out, fix='Name another')
+def _steps(model: nn.Module, tile: int | None, stride: int | None) -> tuple[int, int]:
+    if tile is None:
+        tile, stride = getattr(model, 'tile', 512), stride or getattr(model, 'stride', None)
+    return tile, tile - tile // 8 if stride is None else stride
 
 
 def bands_to_read(model: nn.Module, order: str | Sequence[str] | None) -> tuple:

@@ -31,7 +31,7 @@ from rsmm.geo.cubes import (
     make_cube,
 )
 from rsmm.geo.io import write_raster, write_vector
-from rsmm.geo.raster import read_raster
+from rsmm.geo.raster import raster_shape, read_raster
 from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
@@ -373,7 +373,11 @@ def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
             if not frame.pixel_labels:
                 place = read_raster(frame.image, window=(0, 0, 1, 1))[1]
             shapes, ids = read_footprints(
-                frame.label, place['crs'], place['transform'], frame.pixel_labels
+                frame.label,
+                place['crs'],
+                place['transform'],
+                frame.pixel_labels,
+                raster_shape(frame.image),
             )
             if (ids == NO_IDENTITY).any():
                 raise DataError(

@@ -100,6 +100,25 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         ) from error
 
 
+def inside(folder: str | Path, name: str, where: str | Path) -> Path:
+    """Join a folder and a name that a file gives, which must not lead out of the folder.
+
+    Args:
+        folder: That the name is relative to.
+        name: As the file has it.
+        where: File and line to name.
+
+    Raises:
+        DataError: An absolute name, or one that climbs out.
+    """
+    path = Path(os.path.normpath(os.path.join(folder, name)))
+    if os.path.isabs(name) or not path.is_relative_to(os.path.normpath(folder)) or '\0' in name:
+        raise DataError(
+            f'{name!r} leads out of {folder}', where=where, fix='Name files relative to that folder'
+        )
+    return Path(folder, name)
+
+
 def by_stem(
     paths: Iterable[str | Path], key: Callable[[Path], str] = plain_stem
 ) -> dict[str, Path]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rsmm.datasets.boxes import clip_box
 from rsmm.datasets.coco import CocoBoxes
@@ -178,11 +180,77 @@ def write_coco(root: Path, table: dict) -> str:
 
 def test_coco(tmp_path: Path) -> None:
     dataset = CocoBoxes(write_coco(tmp_path, coco()))
-    assert dataset.metainfo['classes'] == ('house', 'car')
-    assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
-    assert dataset.count_objects() == {'house': 0, 'car': 1}
-    chosen = CocoBoxes(str(tmp_path), classes=('car', 'house'))
-    assert boxes_of(chosen)[0][4] == 0
+    assert dataset.metainfo['classes'] == ('car',)
+    assert boxes_of(dataset) == [(4, 5, 14, 25, 0, 0)]
+    for asked in ({'classes': ('house', 'car')}, {'metainfo': {'classes': ('house', 'car')}}):
+        dataset = CocoBoxes(str(tmp_path), **asked)
+        assert dataset.metainfo['classes'] == ('house', 'car')
+        assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
+        assert dataset.count_objects() == {'house': 0, 'car': 1}
+
+
+def two_classes() -> dict:
+    table = coco()
+    house = {'id': 2, 'image_id': 3, 'category_id': 2, 'bbox': [1, 1, 5, 5]}
+    return {**table, 'annotations': [*table['annotations'], house]}
+
+
+def test_coco_part_of_the_classes(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, two_classes())
+    assert CocoBoxes(root).metainfo['classes'] == ('house', 'car')
+    part = CocoBoxes(root, classes=('car',))
+    assert boxes_of(part) == [(4, 5, 14, 25, 0, 0)]
+    with pytest.raises(DataError, match="unknown class 'cars'.*Did you mean 'car'"):
+        CocoBoxes(root, classes=('cars',))
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+def test_coco_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    root = write_coco(tmp_path, coco())
+    (tmp_path / 'annotations.json').write_text(json.dumps(coco()), encoding=encoding)
+    assert len(CocoBoxes(root)) == 1
+
+
+@pytest.mark.parametrize('raw', [b'[' * 100_000, b'\xff\xfe{\0}\0', b'', b'{"images": [1e999'])
+def test_coco_that_is_no_json(tmp_path: Path, raw: bytes) -> None:
+    root = write_coco(tmp_path, coco())
+    (tmp_path / 'annotations.json').write_bytes(raw)
+    with pytest.raises(DataError, match='is not JSON|is not COCO'):
+        CocoBoxes(root)
+
+
+@pytest.mark.parametrize('name', ['../a.png', '/etc/passwd', 'x/../../a.png', '..', 'a\0.png'])
+@pytest.mark.parametrize('reader', ['CocoBoxes', 'NWPUVHR10'])
+def test_coco_names_stay_in_their_folder(tmp_path: Path, reader: str, name: str) -> None:
+    table = coco(categories=[{'id': 7, 'name': 'ship'}])
+    table['images'][0]['file_name'] = name
+    write_coco(tmp_path, table)
+    kind = {'CocoBoxes': CocoBoxes, 'NWPUVHR10': NWPUVHR10}[reader]
+    with pytest.raises(DataError, match=r'images\[0\].*leads out of'):
+        kind(str(tmp_path), ann_file='annotations.json')
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_fuzzed_coco(tmp_path_factory, data) -> None:
+    """One value of a file is replaced: boxes inside the image, or an error of rsmm."""
+    table = two_classes()
+    part = data.draw(st.sampled_from(list(table)))
+    entry = data.draw(st.sampled_from(table[part]))
+    key = data.draw(st.sampled_from([*entry, 'iscrowd']))
+    junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+    entry[key] = data.draw(junk | st.lists(junk, max_size=4) | st.dictionaries(st.text(), junk))
+    root = write_coco(tmp_path_factory.mktemp('fuzz'), table)
+    try:
+        dataset = CocoBoxes(root)
+    except DataError:
+        return
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        for x1, y1, x2, y2, label, _ in boxes_of(dataset, index):
+            assert 0 <= x1 < x2 <= info['width']
+            assert 0 <= y1 < y2 <= info['height']
+            assert 0 <= label < len(dataset.metainfo['classes'])
 
 
 ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}

@@ -13,7 +13,8 @@ from rsmm.datasets.transforms.gaps import MISSING, keep_missing, missing_of, pac
 from rsmm.datasets.transforms.geometry import dihedral
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.band_names import ALPHA
-from rsmm.geo.io import integer_ids, read_mask, read_vector
+from rsmm.geo.io import binary_mask, integer_ids, read_vector
+from rsmm.geo.label_raster import check_label_place, read_label
 from rsmm.geo.polygons import polygonal
 from rsmm.geo.raster import open_raster, opened
 from rsmm.geo.rasterize import (
@@ -23,6 +24,7 @@ from rsmm.geo.rasterize import (
     footprint_mask,
     to_pixels,
 )
+from rsmm.geo.vector_files import check_on_image
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import RGB_CAMERA
 
@@ -58,11 +60,13 @@ def read_mosaic(path: str | Path, udm: str | Path | None = None) -> tuple[np.nda
         found = raster.about()
     valid = np.ones(image.shape[:2], bool) if missing is None else ~missing
     if udm is not None:
-        unusable = read_mask(udm)
+        stored = read_label(udm)
+        unusable = binary_mask(stored.values, udm)
         if unusable.shape != valid.shape:
             raise DataError(
                 f'size {unusable.shape} differs from the image {valid.shape}', where=udm
             )
+        check_label_place(stored, {**found, 'img_path': path}, valid.shape, udm)
         valid = valid & ~unusable
     return image, {**found, 'valid': valid}
 
@@ -72,26 +76,39 @@ def read_footprints(
     crs: str | None = None,
     transform: Sequence[float] | None = None,
     pixels: bool = False,
+    shape: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read the footprints of one image in pixel coordinates.
 
     Args:
-        path: GeoJSON; z is dropped, rows without geometry are left out.
+        path: Any format of :func:`rsmm.geo.io.read_vector`; z is dropped, rows without geometry
+            are left out.
         crs: Coordinate system of the image (labels in lon/lat are brought into it).
         transform: Affine of the image.
         pixels: Whether the coordinates are pixels already.
+        shape: (H, W) of the image, which the footprints must meet.
 
     Returns:
         Polygons (N,) and identities (N,) int64: the attribute ``Id``, -1 where there is none.
 
     Raises:
         DataNotFoundError, DataError: As :func:`rsmm.geo.io.read_vector`; a geometry that is no
-            polygon, an identity that is no integer.
+            polygon, an identity that is no integer; footprints that miss the image altogether or
+            lie on an image that has no place.
     """
     shapes, columns, _ = read_vector(path, crs=None if pixels else crs)
+    placed = not pixels and transform is not None
     shapes = polygonal(shapes, where=str(path))
-    if not pixels and transform is not None:
+    if placed:
         shapes = to_pixels(shapes, transform)
+    if shape is not None:
+        if len(shapes) and not pixels and not placed:
+            raise DataError(
+                'the image has no place on the map, so map coordinates cannot be put on it',
+                where=path,
+                fix='Give the image its place, or set label_pixels=True if these are its pixels',
+            )
+        check_on_image(shapes, shape, path, transform if placed else None)
     ids = integer_ids(columns.get('Id', [None] * len(shapes)), path, missing=NO_IDENTITY)
     present = np.array([not shape.is_empty for shape in shapes], bool)
     return shapes[present], ids[present]
@@ -134,7 +151,8 @@ class LoadMosaic(BaseTransform):
 class LoadFootprints(BaseTransform):
     """Load building footprints in pixel coordinates.
 
-    Required Keys: label_path (None: no footprints), crs, transform; label_pixels (optional)
+    Required Keys: label_path (None: no footprints), crs, transform; label_pixels and img_shape
+    (optional)
 
     Added Keys: footprints (N,) polygons, footprint_ids (N,) int64 (-1 without identity)
     """
@@ -149,6 +167,7 @@ class LoadFootprints(BaseTransform):
                 results.get('crs'),
                 results.get('transform'),
                 results.get('label_pixels', False),
+                results.get('img_shape'),
             )
         results['footprints'], results['footprint_ids'] = shapes, ids
         return results

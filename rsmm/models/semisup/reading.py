@@ -14,13 +14,13 @@ from rsmm.models.semisup.rules.base import Rule
 
 #: Meta keys of a place, in this order.
 PLACE = ('latitude', 'longitude', 'day_of_year')
-#: Which count of ``WeakStrong`` makes a view.
+#: What makes a view, in ``WeakStrong`` and as a variable of the base configs.
 _MADE_BY = {
-    'weak': 'weak=1',
-    'strong': 'strong=1',
-    'labelled_strong': 'strong=1 for the labelled stream',
-    'weak_2': 'weak=2',
-    'strong_2': 'strong=2',
+    'weak': ('weak=1', 'weak_views=1'),
+    'strong': ('strong=1', 'strong_views=1'),
+    'labelled_strong': ('strong=1', 'labelled_strong=1'),
+    'weak_2': ('weak=2', 'weak_views=2'),
+    'strong_2': ('strong=2', 'strong_views=2'),
 }
 
 
@@ -74,7 +74,12 @@ def _check_views(inputs: Mapping[str, Tensor], rule: Rule) -> None:
         if name in inputs:
             continue
         if name in _MADE_BY:
-            fix = f'Set {_MADE_BY[name]} in WeakStrong'
+            stream = 'labelled' if name.startswith('labelled') else 'unlabelled'
+            setting, variable = _MADE_BY[name]
+            fix = (
+                f'Set {setting} in the WeakStrong of the {stream} stream: {variable} in the base '
+                'configs'
+            )
         else:
             fix = 'Take labelled rows into the batch: TwoStreamSampler(labelled=...)'
         raise ConfigError(
