@@ -16,6 +16,8 @@ import torch
 from rasterio.enums import ColorInterp
 
 from rsmm.datasets.spacenet7 import Frame
+from rsmm.datasets.transforms.dates import read_date
+from rsmm.datasets.transforms.gaps import keep_missing, missing_of
 from rsmm.datasets.transforms.pictures import LoadPicture
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.io import write_raster
@@ -346,3 +348,53 @@ def test_an_output_never_replaces_its_input(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match='would replace an input'):
             predict_scene(one_date_model(), path, out)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize('value', [-9999, 0])
+@pytest.mark.parametrize('reader', ['read_date', 'LoadBandFiles'])
+def test_resampling_makes_nothing_of_what_is_missing(tmp_path: Path, value: int, reader: str):
+    """Bands of 10 and 20 m: beside a gap no value lies outside those that are there."""
+    rng = np.random.default_rng(0)
+    files = {}
+    for band, side in (('B04', SIDE), ('B05', SIDE // 2)):
+        image = rng.integers(1000, 1100, (side, side, 1)).astype('int16')
+        image[: side // 4, : side // 2] = value
+        place = {
+            'crs': 'EPSG:32636',
+            'transform': rasterio.Affine(320 / side, 0, 0, 0, -320 / side, 0),
+        }
+        files[band] = str(write(tmp_path / f'{band}.tif', image, nodata=value, **place))
+    gap = np.zeros((SIDE, SIDE), bool)
+    gap[: SIDE // 4, : SIDE // 2] = True
+    if reader == 'read_date':
+        image, found = read_date(tuple(files.items()), ('B04', 'B05'))
+        assert found['missing'][gap].all()
+        assert not found['missing'][SIDE // 4 + 2 :].any()
+    else:
+        load = TRANSFORMS.build(dict(type='LoadBandFiles', size=SIDE))
+        record = {'band_files': files, 'bands': ('B04', 'B05'), 'img_path': str(tmp_path)}
+        image = load(record)['img']
+    assert image.min() >= 1000
+    assert image.max() < 1100
+
+
+def test_swapped_and_turned_dates_keep_their_own_gaps(tmp_path: Path) -> None:
+    """What is missing moves with its date and its pixel through every transform of pairs."""
+    stack = np.stack([scene('float32', seed=seed) for seed in (1, 2)], axis=2)
+    missing = np.zeros((SIDE, SIDE, 2), bool)
+    missing[:4, :6, 0] = missing[9, 20:, 1] = True
+    stack[missing] = -1
+    for seed in range(12):
+        np.random.seed(seed)
+        results = {'img': stack, 'gt_seg_map': np.zeros((SIDE, SIDE), np.uint8)}
+        results = keep_missing({**results, 'seg_fields': ['gt_seg_map']}, missing)
+        for kind in ('SwapDates', 'RandomDihedral', 'RandomFlipRot90'):
+            results = TRANSFORMS.build(dict(type=kind))(results)
+        results = TRANSFORMS.build(dict(type='RandomCropMap', size=40))(results)
+        np.testing.assert_array_equal(missing_of(results), (results['img'] == -1).all(axis=3))
+        dates, label = through(TRANSFORMS.build(dict(type='PackMap'))(results))
+        for number, date in enumerate(dates):
+            np.testing.assert_array_equal(
+                (date == 0).all(axis=2), results['missing'][..., number] != 0
+            )
+        assert (label[missing_of(results).any(axis=2)] == 255).all()

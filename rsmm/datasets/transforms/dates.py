@@ -97,14 +97,19 @@ def regrid_with_gaps(
         missing: (H, W) bool, None for nothing.
 
     Returns:
-        The image, filled where it is missing, and what is missing on the new grid.
+        The image, filled where it is missing, and what is missing on the new grid. Next to a gap
+        only values that are there are averaged.
     """
     image = fill_missing(image, missing)
     moved = regrid(image, transform, shape, target)
     if missing is None or moved is image:
         return moved, missing
-    share = regrid(missing[..., None].astype(np.float32), transform, shape, target)[..., 0]
-    gaps = share > 1e-6
+    present = (~missing)[..., None].astype(np.float64)
+    share = regrid(present, transform, shape, target)
+    values = regrid(image * present, transform, shape, target) / np.maximum(share, 1e-9)
+    values = values if image.dtype.kind == 'f' else np.rint(values)
+    moved = np.where(share > 1e-6, values.astype(image.dtype), moved)
+    gaps = share[..., 0] < 1 - 1e-6
     return moved, gaps if gaps.any() else None
 
 

@@ -95,24 +95,23 @@ class LoadRaster(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Read the image that ``results`` names."""
-        path = results['img_path']
-        declared = results.get('file_bands', self.order)
         wanted = self.bands or results.get('bands')
         if 'pack' in results:
-            image, found = _read_packed(results, wanted)
-        else:
-            image, found = self._read(path, declared, wanted, results)
-            check_shape(image, self.shape or results.get('file_shape'), path)
+            return self._read_packed(results, wanted)
+        path = results['img_path']
+        declared = results.get('file_bands', self.order)
+        image, found = self._read(path, declared, wanted, results)
+        check_shape(image, self.shape or results.get('file_shape'), path)
         if found['nodata'] is None:
             found['nodata'] = self._nodata(results)
         missing = found.pop('missing', None)
-        if self.fill is not None:
+        if self.fill is None:
+            image = self._without_gaps(image, missing, found['nodata'], results)
+        else:
             image = check_values(image, found['nodata'], self.fill, path)
             if missing is not None and found['nodata'] is None and image.dtype.kind != 'f':
                 image[missing] = self.fill
-        elif 'pack' not in results:
-            image = self._without_gaps(image, missing, found['nodata'], results)
-        if 'pack' not in results and results.get('darkest') in found['bands']:
+        if results.get('darkest') in found['bands']:
             check_darkest(band_means(image), found['bands'], results['darkest'], path)
         for key in ('scales', 'offsets', 'gcps', 'rpcs'):
             results.pop(key, None)
@@ -120,6 +119,18 @@ class LoadRaster(BaseTransform):
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return keep_missing(results, missing)
+
+    def _read_packed(self, results: dict, wanted: Sequence[str] | None) -> dict:
+        """Take an image from a pack, which was checked and filled when it was written."""
+        image, found = open_pack(results['pack']).read(results['pack_row'], wanted)
+        if found['nodata'] is None:
+            found['nodata'] = self.nodata
+        if self.fill is not None:
+            image = check_values(image, found['nodata'], self.fill, results['img_path'])
+        results.update(found)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
     def _read(self, path, declared, wanted, results: dict) -> tuple[np.ndarray, dict]:
         options = {
@@ -232,7 +243,3 @@ def _without_data(what: str, path: str | Path) -> DataError:
     return DataError(
         f'all values are {what}', where=path, fix='Leave the file out or download it again'
     )
-
-
-def _read_packed(results: dict, bands: Sequence[str] | None) -> tuple[np.ndarray, dict]:
-    return open_pack(results['pack']).read(results['pack_row'], bands)
