@@ -356,3 +356,14 @@ def damaged(path: Path, damage: str, position: float) -> None:
     elif damage == 'flip':
         raw[place] ^= 1 << place % 8
     path.write_bytes(raw)
+
+
+def test_a_marker_that_may_be_no_change(tmp_path: Path) -> None:
+    """0/255 with 0 as nodata: what is left is change alone."""
+    reader = make_images(READERS['ChangeFolder 0/255'], tmp_path)
+    write(tmp_path / f'{reader.label}.tif', truth() * np.uint8(255), nodata=0, **PLACE)
+    with pytest.raises(DataError, match='found values 255.*encoding='):
+        reader.read(tmp_path)
+    said = READERS['ChangeFolder 0/255']
+    said = said._replace(settings={**said.settings, 'encoding': '0/255'})
+    np.testing.assert_array_equal(said.read(tmp_path), np.where(truth() == 1, 1, 255))
