@@ -14,11 +14,10 @@ import numpy as np
 from rsmm.datasets.dates import date_of, read_dates
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.io import read_mask
-from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster import opened, read_raster
 from rsmm.sensors import resolve_bands
+from rsmm.utils.listing import images_by_stem, list_files, list_folders, plain_stem
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff')
 #: Sub-folders of a cell that hold its images, in the order in which they are sought.
 IMAGE_FOLDERS = ('images_masked', 'images')
 _CLOUD = re.compile(r'[-_]clouds?(?![a-z])|(?<![a-z])clouds?[-_]', re.IGNORECASE)
@@ -93,11 +92,11 @@ class Cell:
             DataError: It cannot be read, or lacks a band.
         """
         frame = self.frames[index]
-        _check_end(frame.image)
         image, found = read_raster(
             frame.image, bands=None if bands is None else resolve_bands(bands)
         )
-        valid = ~missing_pixels(image, found['nodata'])
+        missing = found.get('missing')
+        valid = np.ones(image.shape[:2], bool) if missing is None else ~missing
         if bands is None and image.dtype == np.uint8 and image.shape[2] in (2, 4):
             valid &= image[..., -1] > 0  # transparency
             image = image[..., :-1]
@@ -177,7 +176,7 @@ def find_cells(
             raise DataNotFoundError('there is no such folder', where=folder)
     table = root / 'dates.csv' if dates is None and (root / 'dates.csv').is_file() else dates
     known = {} if table is None else read_dates(table)
-    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    folders = [root, *list_folders(root)]
     cells = []
     for folder in folders:
         if clouds is not None and folder.resolve() == Path(clouds).resolve():
@@ -195,21 +194,11 @@ def find_cells(
     return cells
 
 
-def _check_end(path: Path) -> None:
-    """Refuse a PNG that was cut off; GDAL fills what is missing with zeros and says nothing."""
-    if path.suffix.lower() != '.png' or not path.is_file():
-        return
-    with open(path, 'rb') as file:
-        file.seek(max(path.stat().st_size - 12, 0))
-        if b'IEND' not in file.read():
-            raise DataError('not a complete PNG', where=path, fix='Download or copy it again')
-
-
 def _read_folder(
     folder: Path, known: Mapping[str, dt.date], clouds: str | Path | None
 ) -> Cell | None:
     home = next((folder / n for n in IMAGE_FOLDERS if (folder / n).is_dir()), folder)
-    files = sorted(path for path in home.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = list_files(home)
     siblings = {_CLOUD.sub('', path.stem): path for path in files if _CLOUD.search(path.stem)}
     images = [path for path in files if not _CLOUD.search(path.stem)]
     dated = {path: _lookup(path, folder, known) for path in images}
@@ -237,10 +226,9 @@ def _lookup(path: Path, folder: Path, known: Mapping[str, dt.date]) -> dt.date |
 def _frame(path, date, folder: Path, siblings: Mapping[str, Path], clouds) -> CellFrame:
     cloud = siblings.get(path.stem)
     if cloud is None and clouds is not None:
-        twins = (Path(clouds) / folder.name / f'{path.stem}{suffix}' for suffix in SUFFIXES)
-        cloud = next((twin for twin in twins if twin.is_file()), None)
-    unusable = folder / 'UDM_masks' / f'{path.stem}_UDM.tif'
-    return CellFrame(date, path, cloud, unusable if unusable.is_file() else None)
+        cloud = images_by_stem(Path(clouds) / folder.name).get(plain_stem(path))
+    masks = images_by_stem(folder / 'UDM_masks')
+    return CellFrame(date, path, cloud, masks.get(f'{plain_stem(path)}_UDM'))
 
 
 def _notes(images, dated, siblings, frames):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,6 +140,35 @@ def test_every_killed_run_is_unbroken(frame, name, config, tmp_path):
     killed_is_unbroken(config(frame, name), tmp_path)
 
 
+def rows(labelled: int, unlabelled: int) -> dict:
+    sampler = 'train_dataloader.sampler'
+    return {
+        'train_dataloader.batch_size': labelled + unlabelled,
+        f'{sampler}.labelled': labelled,
+        f'{sampler}.unlabelled': unlabelled,
+        'model.backbone.drop_path_rate': 0.0,  # drawn on each process
+    }
+
+
+@pytest.mark.distributed
+def test_two_processes_train_as_one(config, tmp_path, repo_root):
+    path = config('STSSLClassifier', 'CoMatchRule')
+    run.train(path, work_dir=tmp_path / 'one', options=rows(4, 8))
+    command = ['bash', 'tools/dist_train.sh', str(path), '2', '--work-dir', tmp_path / 'two']
+    result = subprocess.run(
+        [*command, '--cfg-options', *(f'{key}={value}' for key, value in rows(2, 4).items())],
+        cwd=repo_root,
+        env={**os.environ, 'PYTHON': sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    one, two = state(tmp_path / 'one/iter_4.pth'), state(tmp_path / 'two/iter_4.pth')
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        assert_close(two[key], value, rtol=1e-2, atol=2e-3, msg=key)
+
+
 def test_the_hook_tells_what_the_data_decide(config, tmp_path):
     runner = run.train(config('SSLClassifier', 'FlexMatchRule'), work_dir=tmp_path / 'run')
     rule = runner.model.rule
@@ -155,8 +187,19 @@ def test_a_trained_rule_is_tested_without_its_data(config, tmp_path, chips):
         '\ntest_dataloader = val_dataloader\ntest_evaluator = val_evaluator\ntest_cfg = dict()\n'
     )
     path.write_text(text)
-    scores = run.test(path, str(tmp_path / 'run/iter_4.pth'), work_dir=tmp_path / 'test')
-    assert 0 <= scores['accuracy/top1'] <= 100
+    checkpoint = str(tmp_path / 'run/iter_4.pth')
+    for network in ('student', 'teacher'):
+        options = {'model.predict_with': network}
+        scores = run.test(path, checkpoint, work_dir=tmp_path / network, options=options)
+        assert 0 <= scores['accuracy/top1'] <= 100
+
+
+def test_a_new_run_from_trained_weights_counts_from_zero(config, tmp_path):
+    path = config('SSLClassifier', 'MeanTeacherRule')
+    run.train(path, work_dir=tmp_path / 'first')
+    options = {'load_from': str(tmp_path / 'first/iter_4.pth'), 'train_cfg.max_iters': 2}
+    runner = run.train(path, work_dir=tmp_path / 'second', options=options)
+    assert int(runner.model.rule.step) == 2
 
 
 class TestAveragedWeights:
