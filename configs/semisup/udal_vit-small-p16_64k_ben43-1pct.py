@@ -1,0 +1,6 @@
+# UDAL.
+_base_ = './fixmatch_vit-small-p16_64k_ben43-1pct.py'
+
+model = dict(
+    rule=dict(_delete_=True, type='UDALRule', num_classes=43, multi_label=True, threshold=0.95)
+)
