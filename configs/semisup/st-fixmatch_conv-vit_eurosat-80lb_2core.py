@@ -1,4 +1,4 @@
-# 80 labelled chips.
-_base_ = './st-fixmatch_conv-vit_eurosat-40lb_2core.py'
+# 80 labelled chips, the place for the teacher.
+_base_ = './fixmatch_conv-vit_eurosat-80lb_2core.py'
 
-train_dataloader = dict(dataset=dict(labelled=dict(num_labels=80), unlabelled=dict(num_labels=80)))
+model = dict(type='STSSLClassifier', distill_weight=0.01)

@@ -84,10 +84,11 @@ def step_and_predict(config, rows: tuple[int, int]) -> dict[str, float]:
     unlabelled = rows[1] if train.sampler.unlabelled else 0
     train.update(num_workers=0, batch_size=rows[0] + unlabelled)
     train.sampler.update(labelled=rows[0], unlabelled=unlabelled)
-    config.model.backbone.arch = dict(
-        embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64
-    )
-    config.model.head.in_channels = 32
+    if config.model.backbone.type == 'ViTExtraToken':
+        config.model.backbone.arch = dict(
+            embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64
+        )
+        config.model.head.in_channels = 32
     init_default_scope('rsmm')
     torch.manual_seed(0)
     loader = Runner.build_dataloader(train, seed=0)
@@ -147,10 +148,15 @@ def test_matrix_of_published_cells() -> None:
         for method in ('supervised', 'fixmatch', 'st-fixmatch')
     }
     assert cells | eurosat <= names
+    narrow = ('supervised', 'fixmatch', 'freematch', 'softmatch')
     assert names - cells - eurosat == {
-        f'{method}_conv-vit_eurosat-{labels}lb_2core'
+        f'{cell}_eurosat-{labels}lb_2core'
         for labels in (40, 80)
-        for method in ('supervised', 'fixmatch', 'freematch', 'softmatch', 'st-fixmatch')
+        for cell in (
+            *(f'{method}_resnet18-narrow' for method in narrow),
+            'fixmatch_conv-vit',
+            'st-fixmatch_conv-vit',
+        )
     }
 
 
@@ -196,11 +202,10 @@ def test_published_labels_are_in_the_config(eurosat: Path) -> None:
 
 def test_two_core_config_runs_resumes_and_tests_any_folder(eurosat: Path, tmp_path: Path) -> None:
     """Trained by the stock loop, interrupted after two of four steps: the same weights."""
-    path = CONFIGS / 'fixmatch_conv-vit_eurosat-40lb_2core.py'
+    path = CONFIGS / 'fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
 
     def trained(folder: Path, stop: int | None = None, resume: bool = False):
         options = {'data_root': str(eurosat), 'num_workers': 0, 'iters': 4, 'val_interval': 2}
-        options |= {'unlabelled': 8}
         config = load_config(path, options)
         if stop:
             config.train_cfg.max_iters = stop
