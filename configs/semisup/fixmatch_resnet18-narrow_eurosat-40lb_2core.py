@@ -1,4 +1,4 @@
-# FixMatch on 40 labelled EuroSAT chips of 32 pixels, for two cores: a ResNet-18 of a quarter's width.
+# FixMatch on 40 labelled EuroSAT chips of 32 pixels, for two cores: a ResNet-18 of quarter width.
 # Tests on any folder in EuroSAT's layout: --cfg-options data_root=DIR test_split=all
 _base_ = [
     '../_base_/datasets/semisup_eurosat_rgb.py',
