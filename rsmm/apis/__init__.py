@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
-    'list_models': 'rsmm.apis.zoo',
-    'find_model': 'rsmm.apis.zoo',
+    'list_models': 'rsmm.apis.entries',
+    'find_model': 'rsmm.apis.entries',
     'get_model': 'rsmm.apis.zoo',
     'build_model': 'rsmm.apis.model',
     'load_config': 'rsmm.apis.config',

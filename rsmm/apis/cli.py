@@ -95,7 +95,7 @@ def _apply_environment(args: argparse.Namespace) -> None:
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Entry of ``tools/train.py``."""
     parser = argparse.ArgumentParser(description='Train the experiment of a config.')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or a name of the zoo')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -126,8 +126,8 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 def test_main(argv: Sequence[str] | None = None) -> int:
     """Entry of ``tools/test.py``."""
     parser = argparse.ArgumentParser(description='Test a checkpoint on the test data of a config.')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help="file or URL; 'random' tests the initial weights")
+    parser.add_argument('config', help='config file, or a name of the zoo')
+    parser.add_argument('checkpoint', help="file or URL; 'zoo' or 'random'")
     parser.add_argument('--out', help='write predictions to this .json or .pkl file')
     parser.add_argument('--show-dir', help='write a picture of each prediction into this folder')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')

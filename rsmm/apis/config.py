@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from rsmm.apis.entries import find_model, names_entry
 from rsmm.errors import ConfigError, did_you_mean
 
 #: Top-level keys that the runner and the tools read.
@@ -69,7 +70,7 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
     """Read a config and apply command-line options to it.
 
     Args:
-        path: Config file.
+        path: Config file, or the name of a zoo entry, whose own options apply first.
         options: ``{'a.b.c': value}``; a key without dots that the config or one of its bases
             assigns takes effect wherever that variable is used. A dict is merged.
 
@@ -80,6 +81,9 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
         ConfigError: The file is missing or broken, or an option or a top-level key does not exist;
             the message names the closest one.
     """
+    if names_entry(path):
+        entry = find_model(str(path))
+        path, options = entry.config, {**entry.options, **(options or {})}
     path = Path(path)
     if not path.is_file():
         siblings = (

@@ -12,8 +12,8 @@ import yaml
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import load_config
+from rsmm.apis.entries import ZooEntry, zoo_entries
 from rsmm.apis.model import build_model
-from rsmm.apis.zoo import ZooEntry, zoo_entries
 from rsmm.errors import ConfigError
 
 

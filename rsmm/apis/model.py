@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmengine.config import Config
 
 from rsmm.apis.config import default_scope, load_config, model_settings
+from rsmm.apis.zoo_files import zoo_checkpoint
 from rsmm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def build_model(
     """Build the model of a config as the runner does, with the weights of a checkpoint.
 
     Args:
-        config: Config file, or a loaded config.
-        checkpoint: File or address; ``'random'`` runs the config's own initialisation, pretrained
+        config: Config file or zoo name, or a loaded config.
+        checkpoint: File or address; ``'zoo'`` takes the weights that the zoo has for the config;
+            ``'random'`` runs the config's own initialisation, pretrained
             backbones included, as a training does at its start. None leaves the weights as the
             layers were built: for counting, for converting, for a runner that initialises later.
         part: Name of the part that alone is filled from the checkpoint, e.g. ``'backbone'``; the
@@ -49,6 +51,8 @@ def build_model(
     """
     from rsmm.registry import MODELS
 
+    if checkpoint is not None:
+        checkpoint = zoo_checkpoint(_name_of(config), checkpoint)
     if not isinstance(config, Config):
         config = load_config(config, options)
     elif options:
@@ -70,6 +74,10 @@ def build_model(
     if checkpoint is not None:
         model.eval()
     return _moved(model, device)
+
+
+def _name_of(config: str | PathLike | Config) -> str | PathLike:
+    return (config.filename or '') if isinstance(config, Config) else config
 
 
 def _fill(model: nn.Module, checkpoint: str | PathLike, part: str | None) -> None:

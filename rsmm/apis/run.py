@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from rsmm.apis.config import load_config
 from rsmm.apis.model import RANDOM
+from rsmm.apis.zoo_files import zoo_checkpoint
 from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS, unexpected_keys_explained
 
@@ -27,7 +28,7 @@ def train(
     """Train an experiment.
 
     Args:
-        config: Config file, or a loaded config.
+        config: Config file or zoo name, or a loaded config.
         work_dir: Folder for logs and checkpoints; default ``work_dirs/<config name>``.
         resume: True resumes from the newest checkpoint of the work folder, a path from that file.
         amp: Mixed precision: float16 on a GPU, bfloat16 on a CPU that has it.
@@ -78,8 +79,9 @@ def test(
     """Test a checkpoint and return its metrics.
 
     Args:
-        config: Config file, or a loaded config.
-        checkpoint: File or URL; ``'random'`` keeps the weights of initialisation.
+        config: Config file or zoo name, or a loaded config.
+        checkpoint: File or URL; ``'zoo'`` takes the weights that the zoo has for the config,
+            ``'random'`` keeps those of initialisation.
         work_dir: Folder for the log; default ``work_dirs/<config name>``.
         out: File for the predictions, ``.json`` or ``.pkl``.
         show_dir: Folder for a picture of each prediction.
@@ -91,6 +93,8 @@ def test(
     Returns:
         Metric name to value.
     """
+    named = (config.filename or '') if isinstance(config, Config) else config
+    checkpoint = zoo_checkpoint(named, checkpoint)
     config = _prepare(config, work_dir, options, launcher)
     _require_phase(config, 'test')
     config.load_from = None if checkpoint == RANDOM else str(checkpoint)

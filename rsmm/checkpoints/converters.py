@@ -1,6 +1,7 @@
-"""Backbones from other projects' checkpoints, as ``mmpretrain.ResNet`` and ``VisionTransformer``.
+"""Backbones from other projects' checkpoints, as backbones of mmpretrain.
 
-Sources: torchvision and timm models, SeCo (Lightning ``.ckpt``), CACo (``.ckpt`` and ``.pth``) and
+Sources: torchvision and timm models (ResNet, ViT, ConvNeXt, Swin, EfficientNet-Lite0),
+SeCo (Lightning ``.ckpt``), CACo (``.ckpt`` and ``.pth``) and
 SACo (training files and releases). The last three number the layers of a torchvision ResNet:
 ``Sequential(conv1, bn1, relu, maxpool, layer1, ..., layer4, avgpool)``.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from rsmm.checkpoints.files import load_checkpoint_file
+from rsmm.checkpoints.layouts import LAYOUTS
 from rsmm.checkpoints.safe_pickle import foreign_names, load_with_stubs
 from rsmm.checkpoints.weights import RESNET_DEPTHS, state_dict_of
 from rsmm.errors import CheckpointError, ConfigError, did_you_mean
@@ -26,7 +28,15 @@ from rsmm.version import __version__
 
 #: Position in ``Sequential(children)`` to name; ReLU, pooling and flatten hold no weights.
 _NUMBERED = {'0': 'conv1', '1': 'bn1', '4': 'layer1', '5': 'layer2', '6': 'layer3', '7': 'layer4'}
-_HEADS = ('fc.', 'head.', 'fc_norm.')
+_HEADS = (
+    'fc.',
+    'head.',
+    'fc_norm.',
+    'classifier.',
+    'pre_logits.',
+    'projection_head.',
+    'prototypes.',
+)
 _TIMM_VIT = (
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
     (r'^blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
@@ -114,7 +124,10 @@ def convert(
             f'{did_you_mean(source, PREFIXES)}',
             where='source',
         )
-    if source in ('torchvision', 'timm') and any('.attn.qkv.weight' in key for key in state):
+    result = _convert_layout(state, source) if source in ('torchvision', 'timm') else None
+    if result is not None:
+        pass
+    elif source in ('torchvision', 'timm') and any('.attn.qkv.weight' in key for key in state):
         result = _convert_vit(state, source, where)
     else:
         result = _convert_resnet(state, source, where)
@@ -169,6 +182,17 @@ def _convert_resnet(state: Mapping, source: str, where: str | PathLike | None) -
         where=where,
         fix=f'Name the source: {", ".join(PREFIXES)}',
     )
+
+
+def _convert_layout(state: Mapping, source: str) -> Conversion | None:
+    """Convert a network of :mod:`rsmm.checkpoints.layouts`; None if it is none of them."""
+    for prefix in PREFIXES[source]:
+        bare = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        for layout in LAYOUTS:
+            if (found := layout(bare)) is not None:
+                tensors, names, backbone = found
+                return _assemble(tensors, names, backbone, source, prefix)
+    return None
 
 
 def _layer_names(state: Mapping, prefix: str) -> dict[str, str]:
@@ -232,14 +256,19 @@ def _assemble(
     state: Mapping, names: Mapping[str, str], backbone: dict, source: str, prefix: str
 ) -> Conversion:
     """Compare the file's weights with those of the backbone, by name and shape."""
-    shapes = backbone_shapes(backbone)
+    own = _built(backbone).state_dict()
+    shapes = {key: value.shape for key, value in own.items()}
+    # Index tables of Swin's windows follow from the settings; many files leave them out.
+    tables = {key: value for key, value in own.items() if key.endswith('relative_position_index')}
     fitting = [key for key in shapes if key in names and state[names[key]].shape == shapes[key]]
     head = {name for name in names if name.startswith(_HEADS)}
     used = {names[key] for key in fitting}
     strange = {key for name, key in names.items() if name not in head} - used
     outside = Counter(key.split('.')[0] for key in state if key not in used | strange)
     return Conversion(
-        state_dict=OrderedDict((key, state[names[key]].clone()) for key in fitting),
+        state_dict=OrderedDict(
+            [*((key, state[names[key]].clone()) for key in fitting), *tables.items()]
+        ),
         backbone=backbone,
         source=source,
         prefix=prefix,
@@ -248,7 +277,9 @@ def _assemble(
         missing=[
             key
             for key in shapes
-            if key not in fitting and (key in names or not key.endswith('num_batches_tracked'))
+            if key not in fitting
+            and key not in tables
+            and (key in names or not key.endswith('num_batches_tracked'))
         ],
         unexpected=sorted(strange),
         dropped=dict(outside),
@@ -271,9 +302,13 @@ def _companions(state: Mapping) -> dict[str, torch.Tensor]:
 
 def backbone_shapes(backbone: dict) -> dict[str, torch.Size]:
     """Return the shape of every weight of a backbone."""
+    return {key: value.shape for key, value in _built(backbone).state_dict().items()}
+
+
+def _built(backbone: dict) -> torch.nn.Module:
+    """Build a backbone without disturbing the random numbers of the caller."""
     with torch.random.fork_rng():
-        model = MODELS.build(dict(backbone))
-    return {key: value.shape for key, value in model.state_dict().items()}
+        return MODELS.build(dict(backbone))
 
 
 def pack(conversion: Conversion, source_file: str | PathLike, whole: bool = False) -> dict:

@@ -71,7 +71,7 @@ def load_checkpoint_file(
     if path.suffix == '.safetensors':
         checkpoint = _read_safetensors(path, map_location)
     else:
-        _check_container(path)
+        check_container(path)
         checkpoint = _read_pickle(path, map_location, trust or trusts_checkpoints())
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
@@ -179,8 +179,12 @@ def _check_exists(path: Path) -> None:
     )
 
 
-def _check_container(path: Path) -> None:
-    """Tell a damaged or foreign file from a checkpoint before anything is unpickled."""
+def check_container(path: Path) -> None:
+    """Tell a damaged or foreign file from a checkpoint before anything is unpickled.
+
+    Raises:
+        CheckpointError: It is empty, cut, a web page or a pointer to a file elsewhere.
+    """
     with open(path, 'rb') as file:
         head = file.read(512)
     if not head:

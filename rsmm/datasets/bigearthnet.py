@@ -14,7 +14,8 @@ from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.registry import DATASETS
-from rsmm.sensors import resolve_bands
+from rsmm.sensors import canonical_band, resolve_bands
+from rsmm.utils.listing import TIFF, by_stem, list_files, list_folders
 
 _LABELS_43 = CLASSES['bigearthnet-43']
 _MERGED = {
@@ -143,8 +144,15 @@ class BigEarthNet(RSDataset):
         if self.split_file:
             names = self._listed()
         else:
-            root = Path(self.data_root)
-            names = sorted(path.parent.name for path in root.glob('*/*_labels_metadata.json'))
+            folders = list_folders(self.data_root)
+            names = [path.name for path in folders if labels_file(path).is_file()]
+            bare = [path for path in folders if path.name not in set(names)]
+            for folder in (path for path in bare if list_files(path, TIFF)):
+                raise DataError(
+                    'the patch has bands and no labels',
+                    where=labels_file(folder),
+                    fix='Complete the download, or name the patches with split_file',
+                )
         return [name for name in names if name not in excluded]
 
     def _listed(self) -> list[str]:
@@ -164,7 +172,7 @@ class BigEarthNet(RSDataset):
         return [names[i] for i in chosen]
 
     def _labels(self, name: str) -> list[int]:
-        path = Path(self.data_root) / name / f'{name}_labels_metadata.json'
+        path = labels_file(Path(self.data_root) / name)
         try:
             labels = json.loads(path.read_text(encoding='utf-8'))['labels']
         except FileNotFoundError as error:
@@ -183,9 +191,22 @@ class BigEarthNet(RSDataset):
         info = super().get_data_info(idx)
         folder = Path(self.data_root) / info['patch']
         info['img_path'] = str(folder)
-        info['band_files'] = {band: folder / f'{info["patch"]}_{band}.tif' for band in self.bands}
+        info['band_files'] = patch_files(folder, self.bands)
         info['bands'] = self.bands
         return info
+
+
+def labels_file(folder: Path) -> Path:
+    """The file of a patch's labels."""
+    return folder / f'{folder.name}_labels_metadata.json'
+
+
+def patch_files(folder: Path, bands: Sequence[str]) -> dict[str, Path]:
+    """Map bands to the files of a patch; a band without a file gets the name it should have."""
+    prefix = f'{folder.name}_'
+    found = by_stem(path for path in list_files(folder, TIFF) if path.stem.startswith(prefix))
+    named = {canonical_band(stem.removeprefix(prefix)): path for stem, path in found.items()}
+    return {band: named.get(band, folder / f'{prefix}{band}.tif') for band in bands}
 
 
 def _read_list(path: str) -> list[str]:

@@ -14,8 +14,8 @@ from rsmm.datasets.splits import check_fractions, rank
 from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.windows import Window
+from rsmm.utils.listing import by_stem, images_by_stem, list_files
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
 ON_BAD = ('error', 'skip')
 
 
@@ -113,13 +113,6 @@ class BadBoxes:
             )
 
 
-def list_images(folder: Path, deep: bool = False) -> list[Path]:
-    """Images of a folder by name, of its folders too when ``deep``."""
-    # A leading dot marks what file managers leave behind.
-    paths = folder.rglob('[!.]*') if deep else folder.glob('[!.]*')
-    return sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
 def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Match images and label files by stem.
 
@@ -130,8 +123,8 @@ def pair_with_labels(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     for folder in (images, labels):
         if not folder.is_dir():
             raise DataNotFoundError('there is no such folder', where=folder)
-    pictures = {p.stem: p for p in list_images(images)}
-    texts = {p.stem: p for p in labels.glob('[!.]*.txt')}
+    pictures = images_by_stem(images)
+    texts = by_stem(list_files(labels, ('.txt',)))
     for kind, lone, where in (
         ('images have no label file', sorted(set(pictures) - set(texts)), labels),
         ('label files have no image', sorted(set(texts) - set(pictures)), images),

@@ -9,6 +9,9 @@ from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.errors import DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import GEOJSON, by_stem, check_partners, list_files, plain_stem
+
+COMPLETE = 'Complete the download, or leave it out with exclude'
 
 
 @DATASETS.register_module()
@@ -61,24 +64,27 @@ class BuildingTiles(RSDataset):
     def load_data_list(self) -> list[dict]:
         """List the tiles in order of their names."""
         root = Path(self.data_root)
-        images = sorted((root / self.img_dir).glob(f'{self.img_prefix}*.tif'))
-        tiles = {path.stem.removeprefix(self.img_prefix): path for path in images}
+        tiles = _by_tile(list_files(root / self.img_dir), self.img_prefix)
         if not tiles:
-            raise self.not_found(f'no {self.img_prefix}*.tif', root / self.img_dir)
+            raise self.not_found(f'no images {self.img_prefix}*', root / self.img_dir)
+        labels = _by_tile(list_files(root / self.ann_dir, GEOJSON), self.ann_prefix)
         unknown = {*(self.include or ()), *self.exclude} - set(tiles)
         if unknown:
             raise DataError(f'no tile {", ".join(sorted(unknown))}', where=root)
-        wanted = tiles if self.include is None else self.include
+        wanted = [name for name in (self.include or tiles) if name not in self.exclude]
+        if self.include is None:
+            left = {tile: path for tile, path in labels.items() if tile not in self.exclude}
+            check_partners(left, tiles, f'image in {root / self.img_dir}', COMPLETE)
         entries = []
-        for tile in (name for name in wanted if name not in self.exclude):
-            label = root / self.ann_dir / f'{self.ann_prefix}{tile}.geojson'
-            if not label.is_file():
-                raise DataError('the image has no labels', where=label)
+        for tile in wanted:
+            if tile not in labels:
+                where = root / self.ann_dir / f'{self.ann_prefix}{tile}.geojson'
+                raise DataError('the image has no labels', where=where)
             entries.append(
                 {
                     'img_path': str(tiles[tile]),
                     'file_bands': self.file_bands,
-                    'label_path': str(label),
+                    'label_path': str(labels[tile]),
                     'label_pixels': self.label_pixels,
                     'udm_path': None,
                     'aoi': tile,
@@ -89,3 +95,9 @@ class BuildingTiles(RSDataset):
         if not entries:
             raise DataError('no tile is left', where=root, fix='Check include and exclude')
         return entries
+
+
+def _by_tile(paths: list[Path], prefix: str) -> dict[str, Path]:
+    """Map what follows the prefix in a file's name to the file; other files are left out."""
+    begun = [path for path in paths if plain_stem(path).startswith(prefix)]
+    return by_stem(begun, lambda path: plain_stem(path).removeprefix(prefix))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.maps import MapDataset
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import check_partners, images_by_stem
 
-_SUFFIXES = ('.png', '.tif', '.tiff', '.jpg', '.jpeg', '.bmp')
+COMPLETE = 'Complete the download, or leave it out with exclude'
 UNLABELLED = ('error', 'skip', 'keep')
 
 
@@ -31,7 +32,7 @@ class ChangeFolder(MapDataset):
         split: Sub-folder, None when there is none.
         before, after, label: Names of the three folders.
         bands: Names of the images' bands.
-        encoding: Of the label, see :func:`rsmm.datasets.transforms.labels.change_mask`.
+        encoding: Of the label, see :func:`rsmm.datasets.transforms.change_labels.change_map`.
         unlabelled: Pairs without label: ``'error'``, ``'skip'`` or ``'keep'`` (prediction).
         **kwargs: As for :class:`rsmm.datasets.maps.MapDataset`.
 
@@ -50,7 +51,7 @@ class ChangeFolder(MapDataset):
         after: str = 'B',
         label: str = 'label',
         bands: Sequence[str] = ('R', 'G', 'B'),
-        encoding: str = 'auto',
+        encoding: str | Mapping[int, int] = 'auto',
         unlabelled: str = 'error',
         **kwargs,
     ) -> None:
@@ -67,7 +68,7 @@ class ChangeFolder(MapDataset):
     def list_scenes(self) -> list[dict]:
         """List the pairs by name."""
         root = Path(self.data_root) / (self.split or '')
-        before, after, labels = (images_by_name(root / name) for name in self.folders)
+        before, after, labels = (images_by_stem(root / name) for name in self.folders)
         if not before:
             raise self.not_found('holds no images', root / self.folders[0])
         single = sorted(set(before) ^ set(after))
@@ -85,6 +86,9 @@ class ChangeFolder(MapDataset):
                 where=before[bare[0]],
                 fix="Set unlabelled='skip' to leave them out, or 'keep' to predict them",
             )
+        if self.include is None:
+            left = {name: path for name, path in labels.items() if name not in self.exclude}
+            check_partners(left, before, f'image in {self.folders[0]}/', COMPLETE)
         dropped = set(bare) if self.unlabelled == 'skip' else ()
         return [
             {
@@ -98,19 +102,3 @@ class ChangeFolder(MapDataset):
             for name in before
             if name not in dropped
         ]
-
-
-def images_by_name(folder: Path) -> dict[str, Path]:
-    """Map file stems to images of a folder, in order of their names.
-
-    Raises:
-        DataError: Two images of one name.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted(folder.glob('*')) if folder.is_dir() else ():
-        if path.suffix.lower() not in _SUFFIXES:
-            continue
-        if path.stem in found:
-            raise DataError(f'{found[path.stem].name} has the same name', where=path)
-        found[path.stem] = path
-    return found

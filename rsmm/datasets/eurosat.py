@@ -22,6 +22,7 @@ from rsmm.errors import ConfigError, DataError, did_you_mean
 from rsmm.geo.raster import read_raster
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices, band_order, resolve_bands
+from rsmm.utils.listing import JPEG, TIFF, list_folders, of_one_kind
 
 _ZIP_FOLDER = 'ds/images/remote_sensing/otherDatasets/sentinel_2'
 #: Where the published archives, unpacked as they are, put the class folders.
@@ -29,6 +30,7 @@ FOLDERS = {
     '.jpg': ('2750', 'EuroSAT/2750', 'EuroSAT_RGB', f'{_ZIP_FOLDER}/2750', '.'),
     '.tif': ('tif', f'{_ZIP_FOLDER}/tif', 'EuroSAT_MS', '.'),
 }
+_KINDS = {'.jpg': JPEG, '.tif': TIFF}
 _SCHEMES = ('stratified', 'spatial', 'list')
 
 
@@ -126,9 +128,11 @@ class EuroSAT(RSDataset):
         folder = self._image_folder()
         chips: dict[str, dict] = {}
         for label, name in enumerate(CLASSES['eurosat']):
-            for path in sorted((folder / name).glob(f'[!.]*{self.suffix}')):
-                check_name(path.stem, name, path)
-                chips[path.stem] = {'img_path': str(path), 'gt_label': label}
+            for stem, path in of_one_kind(folder / name, _KINDS[self.suffix]).items():
+                check_name(stem, name, path)
+                if stem in chips:
+                    raise DataError(f'{chips[stem]["img_path"]} has the same name', where=path)
+                chips[stem] = {'img_path': str(path), 'gt_label': label}
         if not chips:
             raise self.not_found(f'the class folders hold no {self.suffix} files', folder)
         if self.suffix == '.tif':
@@ -252,9 +256,9 @@ def check_class_folders(folder: Path) -> None:
     In a root that holds the class folders itself, the other published folders may stand beside.
     """
     own = {name.split('/')[0] for names in FOLDERS.values() for name in names}
-    for entry in sorted(folder.iterdir()):
+    for entry in list_folders(folder):
         known = entry.name in CLASSES['eurosat'] or entry.name in own
-        if entry.is_dir() and not known and not entry.name.startswith(('.', '__')):
+        if not known and not entry.name.startswith('__'):
             raise _unknown_class(entry.name, entry)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from rsmm.datasets.change_folder import COMPLETE
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.maps import MapDataset
 from rsmm.datasets.splits import stratified_split
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import by_stem, check_partners, list_files
 
 #: (image folder, label folder) of the layouts in circulation, by number of classes.
 LAYOUTS = {
@@ -29,7 +32,6 @@ LAYOUTS = {
     ),
 }
 _LABEL_SUFFIX = re.compile(r'_(?:label|15label|5label|24label)$')
-_IMAGES = ('.tif', '.tiff', '.png', '.jpg')
 
 
 @DATASETS.register_module()
@@ -116,25 +118,22 @@ class GID(MapDataset):
         raise self.not_found(f'no image and label folder ({known})', root)
 
     def _pairs(self, images: Path, labels: Path) -> list[dict]:
-        found = {}
-        for path in sorted(labels.rglob('*')):
-            if path.suffix.lower() in _IMAGES:
-                key = path.relative_to(labels).with_suffix('')
-                found[key.with_name(_LABEL_SUFFIX.sub('', key.name))] = path
+        found = by_stem(list_files(labels, deep=True), lambda path: _name(path, labels))
+        pictures = by_stem(list_files(images, deep=True), lambda path: _name(path, images))
+        if self.include is None:
+            left = {name: path for name, path in found.items() if name not in self.exclude}
+            check_partners(left, pictures, f'image in {images}', COMPLETE)
         scenes = []
-        for path in sorted(images.rglob('*')):
-            if path.suffix.lower() not in _IMAGES:
-                continue
-            key = path.relative_to(images).with_suffix('')
-            if key not in found:
+        for name, path in pictures.items():
+            if name not in found:
                 raise DataError(f'has no label in {labels}', where=path)
             scenes.append(
                 {
-                    'name': key.as_posix(),
+                    'name': name,
                     'img_path': str(path),
                     'file_bands': self.bands,
                     'bands': self.bands,
-                    'label_path': str(found[key]),
+                    'label_path': str(found[name]),
                     'shape_path': str(path),
                 }
             )
@@ -149,3 +148,10 @@ class GID(MapDataset):
         labels = {name: numbers[group] for name, group in groups.items()}
         chosen = stratified_split(labels, self.fractions, self.split, self.seed)
         return [scene for scene in scenes if scene['name'] in chosen]
+
+
+def _name(path: Path, folder: Path) -> str:
+    """Name of a scene below a folder, by that of its image or label."""
+    place = path.relative_to(folder)
+    name = place.with_name(_LABEL_SUFFIX.sub('', place.stem)).as_posix()
+    return unicodedata.normalize('NFC', name)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsmm.datasets.base import RSDataset
-from rsmm.datasets.boxes import list_images
 from rsmm.datasets.label_draws import stratified_draw
 from rsmm.datasets.place_time import is_empty, parse_date, parse_place
 from rsmm.datasets.table_rows import label_text, read_rows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import resolve_bands
+from rsmm.utils.listing import list_files
 
 _SUBSETS = ('labelled', 'unlabelled', 'all')
 
@@ -186,6 +186,6 @@ class ImageTable(RSDataset):
         place = {'latitude': None, 'longitude': None, 'day_of_year': None}
         return [
             {'img_path': str(path), **place}
-            for path in list_images(self.folder, deep=True)
+            for path in list_files(self.folder, deep=True)
             if str(path) not in known
         ]

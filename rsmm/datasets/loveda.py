@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsmm.datasets.change_folder import images_by_name
+from rsmm.datasets.change_folder import COMPLETE
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.maps import MapDataset, as_names
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import check_partners, images_by_stem
 
 SPLITS = ('train', 'val')
 SCENES = ('Urban', 'Rural')
@@ -64,8 +65,11 @@ class LoveDA(MapDataset):
         """List the images by scene and name."""
         records = []
         for images, masks in self._folders():
-            labels = images_by_name(masks)
-            for name, path in images_by_name(images).items():
+            labels, pictures = images_by_stem(masks), images_by_stem(images)
+            if self.include is None:
+                left = {name: path for name, path in labels.items() if name not in self.exclude}
+                check_partners(left, pictures, f'image in {images}', COMPLETE)
+            for name, path in pictures.items():
                 if name not in labels:
                     raise DataError(f'has no mask in {masks}', where=path)
                 records.append(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.tiling import tile_windows
-from rsmm.datasets.transforms.labels import check_label_size
 from rsmm.errors import DataError, did_you_mean
+from rsmm.geo.label_raster import check_label_size
 from rsmm.geo.raster import raster_shape
 
 

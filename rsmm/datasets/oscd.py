@@ -12,6 +12,7 @@ from rsmm.errors import ConfigError, DataError
 from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, band_order, canonical_band, resolve_bands
+from rsmm.utils.listing import TIFF, has_suffix, list_files, list_folders
 
 #: The published split. Scenes of the two are told apart by name, wherever their labels lie.
 CITIES = {
@@ -94,7 +95,7 @@ class OSCD(MapDataset):
         root = Path(self.data_root) / _IMAGES
         if not root.is_dir():
             raise self.not_found('there is no such folder', root)
-        cities = sorted(path.name for path in root.iterdir() if path.is_dir())
+        cities = [path.name for path in list_folders(root)]
         if self.split != 'all':
             cities = [city for city in cities if city in CITIES[self.split]]
         elif self.need_labels:
@@ -121,7 +122,7 @@ class OSCD(MapDataset):
             'bands': self.bands,
             'resample': True,
             'label_path': None if label is None else str(label),
-            'label_encoding': '1/2' if label is not None and label.suffix == '.tif' else 'auto',
+            'label_encoding': '1/2' if label is not None and has_suffix(label, TIFF) else 'auto',
             'dates': read_dates(folder / 'dates.txt'),
             'shape_path': str(shape_path),
         }
@@ -150,21 +151,23 @@ class OSCD(MapDataset):
     def _label(self, city: str) -> Path | None:
         for labels in _LABELS:
             folder = Path(self.data_root) / labels / city / 'cm'
-            for path in (folder / 'cm.png', folder / f'{city}-cm.tif'):
-                if path.is_file():
-                    return path
+            found = {path.name.lower(): path for path in list_files(folder)}
+            for name in ('cm.png', f'{city}-cm.tif', f'{city}-cm.tiff'):
+                if name in found:
+                    return found[name]
         return None
 
 
 def band_files(folder: Path) -> dict[str, str]:
     """Map canonical band names to the single-band files of a folder, by the end of their names."""
     found = {}
-    for path in sorted(folder.glob('*')):
-        if path.suffix.lower() not in ('.tif', '.tiff'):
-            continue
+    for path in list_files(folder, TIFF):
         match = _BAND.search(path.stem)
         if match:
-            found[canonical_band(match[1])] = str(path)
+            first = found.setdefault(canonical_band(match[1]), str(path))
+            if first != str(path):
+                name = Path(first).name
+                raise DataError(f'{name} is of the same band', where=path, fix='Keep one')
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import canonical_band
 from rsmm.utils import track
+from rsmm.utils.listing import TIFF, list_files, list_folders
 
 _DAY = re.compile(r'(\d{4})(\d{2})(\d{2})(?!\d)')
 
@@ -86,8 +87,7 @@ def scan_scenes(root: str | Path, bands: Sequence[str], bad: BadPlaces) -> dict[
         DataNotFoundError: There are no scenes.
     """
     places: dict[str, list[Scene]] = {}
-    folders = sorted(path for path in Path(root).iterdir() if _is_data_folder(path))
-    for folder in track(folders, 'Scanning places'):
+    for folder in track(_data_folders(root), 'Scanning places'):
         scenes = _scan_place(folder, bands, bad)
         if scenes:
             places[folder.name] = scenes
@@ -100,13 +100,13 @@ def scan_scenes(root: str | Path, bands: Sequence[str], bad: BadPlaces) -> dict[
     return places
 
 
-def _is_data_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(('.', '__'))
+def _data_folders(root: str | Path) -> list[Path]:
+    return [path for path in list_folders(root) if not path.name.startswith('__')]
 
 
 def _scan_place(folder: Path, bands: Sequence[str], bad: BadPlaces) -> list[Scene]:
     by_date: dict[str, Scene] = {}
-    for product in sorted(path for path in folder.iterdir() if _is_data_folder(path)):
+    for product in _data_folders(folder):
         date = scene_date(product.name)
         if date is None:
             bad.report(
@@ -150,9 +150,8 @@ def band_files(folder: Path) -> dict[str, Path]:
         DataError: Two files are of one band (``B4.tif`` and ``B04.tif``).
     """
     files: dict[str, Path] = {}
-    for path in folder.iterdir():
-        if path.suffix == '.tif':
-            first = files.setdefault(canonical_band(path.name), path)
-            if first is not path:
-                raise DataError(f'{first.name} is of the same band', where=path, fix='Keep one')
+    for path in list_files(folder, TIFF):
+        first = files.setdefault(canonical_band(path.stem), path)
+        if first is not path:
+            raise DataError(f'{first.name} is of the same band', where=path, fix='Keep one')
     return files

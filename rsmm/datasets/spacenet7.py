@@ -15,6 +15,7 @@ from rsmm.datasets.spacenet7_splits import select_aois
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.submission import STEM, parse_stem
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import GEOJSON, by_stem, list_files, list_folders
 
 #: Label folders, and whether their coordinates are pixels of the image.
 LABELS = {'labels_match': False, 'labels_match_pix': True, 'labels': False}
@@ -73,15 +74,11 @@ def find_cubes(
     if not root.is_dir():
         raise DataNotFoundError('there is no such folder', where=root)
     cubes: dict[str, list[Frame]] = {}
-    for aoi_folder in [root, *sorted(path for path in root.iterdir() if path.is_dir())]:
+    for aoi_folder in [root, *list_folders(root)]:
         image_folder = _image_folder(aoi_folder, images)
         if image_folder is None:
             continue
-        frames = [
-            _frame(aoi_folder, path, labels)
-            for path in sorted(image_folder.glob('*.tif'))
-            if STEM.search(path.stem)
-        ]
+        frames = _frames(aoi_folder, image_folder, labels)
         for frame in sorted(frames, key=lambda frame: frame.month):
             months = cubes.setdefault(frame.aoi, [])
             if months and months[-1].month == frame.month:
@@ -103,18 +100,28 @@ def _image_folder(aoi_folder: Path, images: str | None) -> Path | None:
     return None
 
 
-def _frame(aoi_folder: Path, image: Path, labels: str | None) -> Frame:
-    aoi, month = parse_stem(image.stem)
-    label = aoi_folder / labels / f'{image.stem}_Buildings.geojson' if labels else None
-    udm = aoi_folder / 'UDM_masks' / f'{image.stem}_UDM.tif'
-    return Frame(
-        aoi,
-        month,
-        image,
-        label if label is not None and label.is_file() else None,
-        udm if udm.is_file() else None,
-        LABELS.get(labels, False),
-    )
+def _frames(aoi_folder: Path, image_folder: Path, labels: str | None) -> list[Frame]:
+    images = by_stem(list_files(image_folder))
+    other = [stem for stem in images if not STEM.search(stem)]
+    if 0 < len(other) < len(images):
+        raise DataError(
+            f'is no month of SpaceNet 7 ({len(other)} of {len(images)} images)',
+            where=images[other[0]],
+            fix='Call it global_monthly_YYYY_MM_mosaic_<AOI>, or remove it',
+        )
+    truth = by_stem(list_files(aoi_folder / labels, GEOJSON)) if labels else {}
+    masks = by_stem(list_files(aoi_folder / 'UDM_masks'))
+    return [
+        Frame(
+            *parse_stem(stem),
+            path,
+            truth.get(f'{stem}_Buildings'),
+            masks.get(f'{stem}_UDM'),
+            LABELS.get(labels, False),
+        )
+        for stem, path in images.items()
+        if not other
+    ]
 
 
 @DATASETS.register_module()

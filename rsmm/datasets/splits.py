@@ -8,6 +8,7 @@ contained in a larger one of the same seed.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.utils.listing import has_suffix
 
 SPLITS = ('train', 'val', 'test')
 
@@ -198,8 +200,8 @@ def stem_of(name: str) -> str:
     ('River_9', 'River_9')
     """
     name = name.rsplit('/', 1)[-1]
-    stem, dot, suffix = name.rpartition('.')
-    return stem if dot and suffix.lower() in ('jpg', 'jpeg', 'png', 'tif', 'tiff') else name
+    plain = name.rpartition('.')[0]
+    return unicodedata.normalize('NFC', plain if has_suffix(name) else name)
 
 
 def listed_split(path: str | Path, present: Iterable[str]) -> set[str]:

@@ -19,6 +19,7 @@ from rsmm.datasets.scenes import scene_date
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.raster import read_raster
 from rsmm.utils import track
+from rsmm.utils.listing import TIFF, list_files, list_folders
 
 #: One date of a stack: a file with all bands, or one file per band.
 Source = Path | Mapping[str, str | Path]
@@ -52,9 +53,9 @@ def find_file_stacks(root: str | Path) -> dict[str, dict[str, Path]]:
         DataError: Two files of a stack are of the same day.
     """
     stacks: dict[str, dict[str, Path]] = {}
-    for folder in sorted(path for path in Path(root).iterdir() if path.is_dir()):
+    for folder in list_folders(root):
         dates: dict[str, Path] = {}
-        for path in sorted(folder.rglob('*.tif')):
+        for path in list_files(folder, TIFF, deep=True):
             day = file_day(path.stem)
             if day is None:
                 continue

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.datasets.base import RSDataset
-from rsmm.datasets.boxes import list_images
 from rsmm.errors import DataError
 from rsmm.geo.tiles import parse_tile_name
 from rsmm.registry import DATASETS
+from rsmm.utils.listing import list_files
 
 
 @DATASETS.register_module()
@@ -42,7 +42,7 @@ class UnlabeledTiles(RSDataset):
     def load_data_list(self) -> list[dict]:
         """List the images; each has ``img_path``, ``img_id`` and, by its name, ``tile``."""
         root = Path(self.data_root)
-        paths = list_images(root, deep=True)
+        paths = list_files(root, deep=True)
         if not paths:
             raise self.not_found('holds no images', root)
         entries = []

@@ -1,27 +1,301 @@
-"""Reading rasters without losing bands, bit depth, nodata or georeference.
+"""The one raster reader: bands by name, what is missing, tags, place.
 
-JPEG goes through OpenCV and everything else through rasterio. On the 64x64 EuroSAT chips OpenCV
-decodes about five times as many per second as GDAL and its pixels equal Pillow's bit for bit; GDAL
-upsamples the colour planes differently (0.75 grey levels mean difference), so networks trained
-elsewhere would see slightly other images through it.
+Every dataset, pair, series, scene, box and footprint reader stands on it, so that training and
+prediction see the same numbers for the same file. ``docs/data.md`` has the rules as a table.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import warnings
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from rsmm.errors import DataError, DataNotFoundError
-from rsmm.geo.band_names import declared_bands
-from rsmm.sensors import band_indices, canonical_band
+from rsmm.errors import ConfigError, DataError
+from rsmm.geo.band_names import FileBands, select_bands
+from rsmm.geo.missing import missing_pixels
+from rsmm.geo.raster_files import (
+    JPEG_SUFFIXES,
+    decode_jpeg,
+    failures_of,
+    opened,
+    rasterio_source,
+    scene_jpeg,
+    wkt_of,
+)
 
-JPEG_SUFFIXES = ('.jpg', '.jpeg')
+__all__ = ['Raster', 'open_raster', 'opened', 'raster_shape', 'read_raster']
+
+PALETTES = ('expand', 'index')
+_COLOURS = ('red', 'green', 'blue')
+
+
+class Raster:
+    """A raster file that is open; use :func:`open_raster`.
+
+    Attributes:
+        bands: Names of the bands that :meth:`read` gives, in this order.
+        shape: (H, W) in pixels.
+        dtype: Of what :meth:`read` gives.
+        nodata: Tag of the file, else the one that the caller gave.
+        crs: WKT, None without; with control points alone that of theirs.
+        transform: Six affine numbers from pixels to the map, None without.
+        gcps: Ground control points (row, column, x, y, z), empty where there is an affine.
+        rpcs: Rational polynomial coefficients as GDAL spells them, None without.
+        scales, offsets: Tags per band, None where all are 1 and 0: true value =
+            stored * scale + offset.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        bands: Sequence[str] | None,
+        order: Sequence[str] | None,
+        assume: Sequence[str] | None,
+        nodata: float | None,
+        sidecars: bool,
+        palette: str,
+        scaled: bool,
+        trusted: bool,
+        keep: bool,
+    ) -> None:
+        if palette not in PALETTES:
+            raise ConfigError(f'palette={palette!r} is not one of {", ".join(PALETTES)}')
+        self.path = path
+        self._stack = contextlib.ExitStack()
+        self._pixels, self._source, self._table = None, None, None
+        self.crs = self.transform = self.rpcs = self.scales = self.offsets = None
+        self.gcps: tuple = ()
+        more = False
+        if not trusted and str(path).lower().endswith(JPEG_SUFFIXES):
+            self._pixels, more = (scene_jpeg if keep else decode_jpeg)(path)
+            more = more or sidecars or os.path.exists(f'{path}.msk')
+        with failures_of(path):
+            try:
+                if self._pixels is None or more:
+                    source = rasterio_source(path, sidecars, trusted)
+                    self._source = self._stack.enter_context(source)
+                file = self._describe(palette)
+                self.bands, self._index = select_bands(file, path, order, bands, assume)
+                self._describe_missing(file, nodata)
+                self._describe_tags(scaled)
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> Raster:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stack.close()
+
+    def _describe(self, palette: str) -> FileBands:
+        """Take shape, dtype and place, and return what the file says of its bands."""
+        source = self._source
+        if source is not None:
+            self._place(source)
+        if self._pixels is not None:
+            height, width, count = self._pixels.shape
+            self.shape, self.dtype = (height, width), self._pixels.dtype
+            return FileBands((None,) * count, _COLOURS if count == 3 else ('gray',) * count)
+        self.shape = (source.height, source.width)
+        if 'complex' in source.dtypes[0]:
+            raise DataError(
+                f'holds complex values ({source.dtypes[0]})',
+                where=self.path,
+                fix='Write the amplitude instead: numpy.abs(values)',
+            )
+        self.dtype = np.dtype(source.dtypes[0])
+        colours = tuple(colour.name for colour in source.colorinterp)
+        if colours == ('palette',):
+            if palette == 'expand':
+                self._table = _palette_table(source, self.dtype)
+                self.dtype = np.dtype(np.uint8)
+                return FileBands((None,) * 3, _COLOURS)
+            colours = ('undefined',)
+        bytes_ = source.driver == 'GTiff' and self.dtype == np.uint8
+        return FileBands(source.descriptions, colours, bytes_ and colours[:3] == _COLOURS)
+
+    def _place(self, source) -> None:
+        # GDAL gives the identity for a file without an affine.
+        self.crs = wkt_of(source.crs)
+        self.transform = None if source.transform.is_identity else tuple(source.transform)[:6]
+        if self.transform is None:
+            points, crs = source.gcps
+            self.gcps = tuple((p.row, p.col, p.x, p.y, p.z or 0.0) for p in points)
+            self.crs = wkt_of(crs) if points else self.crs
+            self.rpcs = source.rpcs.to_gdal() if source.rpcs else None
+
+    def _describe_missing(self, file: FileBands, nodata: float | None) -> None:
+        """Note where missing pixels can come from; most files have no such source."""
+        alpha, source = file.alpha, self._source
+        self._alpha = None if alpha in self._index else alpha
+        self._masked, tags = False, (None,) * len(file.colours)
+        if source is not None and self._pixels is None and self._table is None:
+            tags = source.nodatavals
+        if source is not None:
+            flags = source.mask_flag_enums[0]
+            names = {flag.name for flag in flags}
+            # Beyond 2**53 a tag is no float; GDAL compares it as the integer that it is.
+            exact = self.dtype.kind in 'iu' and any(abs(tag or 0) >= 2**53 for tag in tags)
+            self._masked = ('per_dataset' in names and 'alpha' not in names) or exact
+        self._tags = [tags[place] for place in self._index]
+        if all(tag is None for tag in self._tags):
+            self._tags = [nodata] * len(self._index)
+        self.nodata = self._tags[0]
+
+    def _describe_tags(self, scaled: bool) -> None:
+        """Take scale and offset tags of the bands that are read."""
+        self._scaled = False
+        if self._source is None or self._pixels is not None or self._table is not None:
+            return
+        scales, offsets = self._source.scales, self._source.offsets
+        if any(scale != 1 for scale in scales) or any(offsets):
+            self.scales = tuple(scales[place] for place in self._index)
+            self.offsets = tuple(offsets[place] for place in self._index)
+            self._scaled = scaled
+            if scaled:
+                self.dtype = np.dtype(np.float32)
+
+    def about(self) -> dict:
+        """Return ``bands``, ``nodata``, ``crs``, ``transform``; what else there is only if it is.
+
+        These are ``scales`` and ``offsets`` where they are still to be applied, ``gcps``, ``rpcs``.
+        """
+        found = {
+            'bands': self.bands,
+            'nodata': None if self._scaled else self.nodata,
+            'crs': self.crs,
+            'transform': self.transform,
+        }
+        if self.scales is not None and not self._scaled:
+            found.update(scales=self.scales, offsets=self.offsets)
+        if self.gcps:
+            found['gcps'] = self.gcps
+        if self.rpcs is not None:
+            found['rpcs'] = self.rpcs
+        return found
+
+    def read(
+        self, window: Sequence[int] | None = None, out_shape: tuple[int, int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read values and what is missing.
+
+        Args:
+            window: Row, column, height and width in pixels, cut at the lower and right border.
+            out_shape: (h, w) to pick nearest pixels for; the size of the window when None.
+
+        Returns:
+            The image (h, w, C) as stored, markers included, and which pixels are missing (h, w)
+            bool, None where none is.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        part = self._cut(window)
+        with failures_of(self.path):
+            image, alpha = self._values(part, out_shape)
+            missing = self._missing(image, alpha, part, out_shape)
+        if self._scaled:
+            image = image * np.float32(self.scales) + np.float32(self.offsets)
+        return image, missing
+
+    def _cut(self, window: Sequence[int] | None) -> tuple[int, int, int, int]:
+        row, column, height, width = (0, 0, *self.shape) if window is None else window
+        bottom, right = min(row + height, self.shape[0]), min(column + width, self.shape[1])
+        return row, column, bottom - row, right - column
+
+    def _values(self, part, out_shape) -> tuple[np.ndarray, np.ndarray | None]:
+        """Values (h, w, C) and alpha (h, w) where there is a band of it."""
+        row, column, height, width = part
+        if self._pixels is not None:
+            image = self._pixels[row : row + height, column : column + width]
+            whole = self._index == list(range(self._pixels.shape[2]))
+            image = image if whole else image[..., self._index]
+            if out_shape is not None:
+                rows, columns = (
+                    ((np.arange(n) + 0.5) * full / n).astype(int)
+                    for n, full in zip(out_shape, (height, width), strict=True)
+                )
+                image = image[rows[:, None], columns]
+            return (np.ascontiguousarray(image) if image.flags.writeable else image.copy()), None
+        index = [0] if self._table is not None else list(self._index)
+        index += [self._alpha] if self._alpha is not None and self._table is None else []
+        shape = (len(index), *(out_shape or (height, width)))
+        # Of zeros: what a damaged file leaves out is never what was in memory before.
+        planes = np.zeros(shape, self._source.dtypes[0])
+        self._source.read([place + 1 for place in index], out=planes, window=_window(part))
+        if self._table is not None:
+            colours = self._table[np.minimum(planes[0], len(self._table) - 1)]
+            return np.ascontiguousarray(colours[..., self._index]), colours[..., 3]
+        alpha = planes[-1] if len(index) > len(self._index) else None
+        return np.ascontiguousarray(planes[: len(self._index)].transpose(1, 2, 0)), alpha
+
+    def _missing(self, image, alpha, part, out_shape) -> np.ndarray | None:
+        missing = None
+        if image.dtype.kind == 'f' or any(tag is not None for tag in self._tags):
+            missing = missing_pixels(image, self._tags)
+        if alpha is not None:
+            missing = alpha == 0 if missing is None else missing | (alpha == 0)
+        if self._masked:
+            shape = out_shape or part[2:]
+            masked = self._source.read_masks(1, window=_window(part), out_shape=shape) == 0
+            missing = masked if missing is None else missing | masked
+        return missing if missing is not None and missing.any() else None
+
+
+def open_raster(
+    path: str | Path,
+    bands: Sequence[str] | None = None,
+    *,
+    order: Sequence[str] | None = None,
+    assume: Sequence[str] | None = None,
+    nodata: float | None = None,
+    sidecars: bool = False,
+    palette: str = 'expand',
+    scaled: bool = False,
+    trusted: bool = False,
+    keep: bool = False,
+) -> Raster:
+    """Open a raster file for reading, whole or by windows; a context manager.
+
+    Args:
+        path: File of one of :data:`rsmm.geo.raster_files.DRIVERS`, whatever its name.
+        bands: Names to read, in this order; None reads all. Red, green, blue and near infrared of a
+            camera and of a satellite stand for each other.
+        order: Declared names of all bands in the file; what the file says must agree.
+        assume: Names by position for a file that does not name its bands.
+        nodata: Value of missing pixels where the file has no tag.
+        sidecars: Look for world files, too.
+        palette: ``'expand'`` reads colours, ``'index'`` the numbers (for labels).
+        scaled: Apply the scale and offset tags; values are then float32.
+        trusted: Take any driver and address of GDAL, because the caller asked for this path.
+        keep: Keep a decoded JPEG for the next time it is opened, for windows of a scene.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: It cannot be decoded, holds complex values, or its bands are not those declared
+            or asked for.
+    """
+    return Raster(
+        path,
+        bands=bands,
+        order=order,
+        assume=assume,
+        nodata=nodata,
+        sidecars=sidecars,
+        palette=palette,
+        scaled=scaled,
+        trusted=trusted,
+        keep=keep,
+    )
 
 
 def read_raster(
@@ -29,42 +303,49 @@ def read_raster(
     order: Sequence[str] | None = None,
     bands: Sequence[str] | None = None,
     *,
-    sidecars: bool = False,
     window: Sequence[int] | None = None,
+    **options,
 ) -> tuple[np.ndarray, dict]:
-    """Read a raster file.
+    """Read a raster file, or a window of it.
 
     Args:
-        path: GeoTIFF, PNG, JPEG or any other GDAL format.
-        order: Declared names of the file's bands. None takes the file's own band descriptions,
-            R, G, B for three 8-bit bands, else BAND1, BAND2, ...
+        path: See :func:`open_raster`.
+        order: Declared names of the file's bands, see there.
         bands: Names to return, in this order; None returns all.
-        sidecars: Let GDAL look for files beside the image.
         window: Row, column, height and width in pixels to read instead of all of it; cut at the
-            lower and right border. The returned ``transform`` is that of the window.
+            lower and right border. The returned place is that of the window.
+        **options: Of :func:`open_raster`.
 
     Returns:
-        The image (H, W, C) in its stored dtype, and a dict of ``bands``, ``nodata``, ``crs`` (WKT)
-        and ``transform`` (6 affine numbers).
+        The image (H, W, C) in its stored dtype, and :meth:`Raster.about` with ``missing`` (H, W)
+        bool where a pixel is missing.
 
     Raises:
-        DataNotFoundError: There is no such file.
-        DataError: It cannot be decoded or its bands are not the declared ones.
+        DataNotFoundError, DataError: As :func:`open_raster`.
     """
-    if str(path).lower().endswith(JPEG_SUFFIXES):
-        image, found = _select_jpeg(_read_jpeg(path), order, bands, path)
-        if sidecars:
-            with opened(path, sidecars) as source:
-                found.update(_georeference(source))
-        if window is not None:
-            row, column, height, width = window
-            image = image[row : row + height, column : column + width]
-            found['transform'] = _shifted(found['transform'], row, column)
-        return image, found
-    return _read_gdal(path, order, bands, sidecars, window)
+    options.setdefault('keep', window is not None)
+    with open_raster(path, bands, order=order, **options) as raster:
+        image, missing = raster.read(window)
+        found = raster.about()
+    if missing is not None:
+        found['missing'] = missing
+    if window is not None:
+        row, column = window[:2]
+        found['transform'] = shifted(found['transform'], row, column)
+        if 'gcps' in found:
+            found['gcps'] = tuple((r - row, c - column, *at) for r, c, *at in found['gcps'])
+        if 'rpcs' in found:
+            found['rpcs'] = _shifted_rpcs(found['rpcs'], row, column)
+    return image, found
 
 
-def _shifted(transform: Sequence[float] | None, row: int, column: int) -> tuple | None:
+def raster_shape(path: str | Path) -> tuple[int, int]:
+    """Return (H, W) of an image from its header."""
+    with opened(path) as source:
+        return source.height, source.width
+
+
+def shifted(transform: Sequence[float] | None, row: int, column: int) -> tuple | None:
     """Move the origin of six affine numbers to a pixel."""
     if transform is None:
         return None
@@ -72,105 +353,22 @@ def _shifted(transform: Sequence[float] | None, row: int, column: int) -> tuple 
     return (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
 
 
-def _read_jpeg(path: str | Path) -> np.ndarray:
-    try:
-        with open(path, 'rb') as file:
-            raw = file.read()
-    except FileNotFoundError as error:
-        raise _absent(path) from error
-    # Some OpenCV builds return the decoded part of a cut file: look for the end marker as well.
-    image = None
-    if b'\xff\xd9' in raw:
-        image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise DataError(
-            f'not a complete JPEG ({len(raw)} bytes)', where=path, fix='Download or copy it again'
-        )
-    if image.ndim == 2:
-        return image[..., None]
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _select_jpeg(
-    image: np.ndarray, order: Sequence[str] | None, bands: Sequence[str] | None, path: str | Path
-) -> tuple[np.ndarray, dict]:
-    names = declared_bands(image.shape[2], image.dtype, (), order, path)
-    if bands is not None and tuple(bands) != names:
-        image = np.ascontiguousarray(image[..., band_indices(names, bands, where=path)])
-        names = tuple(canonical_band(band) for band in bands)
-    return image, {'bands': names, 'nodata': None, 'crs': None, 'transform': None}
-
-
-def _read_gdal(
-    path: str | Path,
-    order: Sequence[str] | None,
-    bands: Sequence[str] | None,
-    sidecars: bool,
-    window: Sequence[int] | None = None,
-) -> tuple[np.ndarray, dict]:
-    with opened(path, sidecars) as source:
-        names = declared_bands(source.count, source.dtypes[0], source.descriptions, order, path)
-        index = None
-        if bands is not None and tuple(bands) != names:
-            index = [i + 1 for i in band_indices(names, bands, where=path)]
-            names = tuple(canonical_band(band) for band in bands)
-        found = {'bands': names, 'nodata': source.nodata, **_georeference(source)}
-        part = None
-        if window is not None:
-            row, column, height, width = window
-            bottom, right = min(row + height, source.height), min(column + width, source.width)
-            part = (row, bottom), (column, right)
-            found['transform'] = _shifted(found['transform'], row, column)
-        planes = source.read(index, window=part)
-    return np.ascontiguousarray(planes.transpose(1, 2, 0)), found
-
-
-@contextlib.contextmanager
-def opened(path: str | Path, sidecars: bool) -> Iterator:
-    """Open a file with rasterio; what fails inside the block is reported as a DataError."""
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
-
-    options = {} if sidecars else {'GDAL_DISABLE_READDIR_ON_OPEN': 'EMPTY_DIR'}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', NotGeoreferencedWarning)
-            with rasterio.Env(**options), rasterio.open(path) as source:
-                yield source
-    except RasterioIOError as error:
-        if not Path(path).exists():
-            raise _absent(path) from error
-        raise DataError(
-            f'cannot be read ({_reason(error)})', where=path, fix='Download or copy it again'
-        ) from error
-
-
-def _georeference(source) -> dict:
-    """CRS as WKT and affine transform as 6 numbers, None where the file has none."""
-    # GDAL gives the identity for a file without an affine.
-    return {
-        'crs': _wkt(source.crs),
-        'transform': None if source.transform.is_identity else tuple(source.transform)[:6],
+def _shifted_rpcs(rpcs: dict, row: int, column: int) -> dict:
+    moved = {
+        'LINE_OFF': float(rpcs['LINE_OFF']) - row,
+        'SAMP_OFF': float(rpcs['SAMP_OFF']) - column,
     }
+    return {**rpcs, **{key: str(value) for key, value in moved.items()}}
 
 
-@functools.lru_cache(maxsize=64)
-def _wkt(crs) -> str | None:
-    """WKT of a CRS; spelling it out costs as much as reading a chip, so remember it."""
-    return None if crs is None else crs.to_wkt()
+def _window(part: Sequence[int]) -> tuple:
+    row, column, height, width = part
+    return (row, row + height), (column, column + width)
 
 
-def _reason(error: Exception) -> str:
-    """First line of the error that GDAL gave, which rasterio keeps as the cause."""
-    text = str(error.__cause__ or error).splitlines()
-    return text[0] if text else type(error).__name__
-
-
-def _absent(path: str | Path) -> DataNotFoundError:
-    return DataNotFoundError('there is no such file', where=path, fix='Check the data root')
-
-
-def raster_shape(path: str | Path) -> tuple[int, int]:
-    """Return (H, W) of an image from its header."""
-    with opened(path, sidecars=False) as source:
-        return source.height, source.width
+def _palette_table(source, dtype: np.dtype) -> np.ndarray:
+    """Red, green, blue and alpha of every index, (K, 4) uint8."""
+    table = np.zeros((np.iinfo(dtype).max + 1, 4), np.uint8)
+    for index, colour in source.colormap(1).items():
+        table[index] = colour
+    return table

@@ -139,23 +139,25 @@ def read_stacked(
         DataError: The files differ in size or coordinate system, or lie more than half a pixel
             apart.
     """
-    from rsmm.geo.raster import raster_shape, read_raster
+    from rsmm.geo.raster import open_raster
 
-    shapes = [raster_shape(path) for path in paths]
-    corner = (0, 0, 1, 1)
-    places = [read_raster(path, window=corner, sidecars=True)[1] for path in paths]
-    for path, shape, place in zip(paths[1:], shapes[1:], places[1:], strict=True):
-        if shape != shapes[0] or place['crs'] != places[0]['crs']:
+    scenes = [
+        open_raster(path, bands, assume=order or bands, sidecars=True, keep=True) for path in paths
+    ]
+    first = scenes[0]
+    for path, scene in zip(paths[1:], scenes[1:], strict=True):
+        if scene.shape != first.shape or scene.crs != first.crs:
             raise DataError(
-                f'differs in size or coordinate system from {paths[0]}: {shape} and {shapes[0]}',
+                f'differs in size or coordinate system from {paths[0]}: '
+                f'{scene.shape} and {first.shape}',
                 where=path,
                 fix=ONE_GRID,
             )
-        transforms = places[0]['transform'], place['transform']
-        check_same_place((paths[0], path), transforms, (shape, shape))
+        transforms = first.transform, scene.transform
+        check_same_place((paths[0], path), transforms, (first.shape, scene.shape))
 
     def read(window: Window) -> np.ndarray:
-        dates = [read_raster(path, order, bands, window=window)[0] for path in paths]
+        dates = [scene.read(window)[0] for scene in scenes]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
-    return read, shapes[0], {key: places[0][key] for key in ('crs', 'transform')}
+    return read, first.shape, {'crs': first.crs, 'transform': first.transform}

@@ -15,6 +15,7 @@ from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.cubes import Cube, merge_same_ids
 from rsmm.geo.io import integer_ids, read_vector
 from rsmm.utils import atomic_write
+from rsmm.utils.listing import GEOJSON, list_files
 
 #: Image names: month and area of interest.
 STEM = re.compile(r'global_monthly_(?P<month>\d{4}_\d{2})_mosaic_(?P<aoi>L15-.{24})')
@@ -243,7 +244,7 @@ def _is_map(crs: str | None) -> bool:
 def _footprint_files(folder: str | Path) -> list[Path]:
     files = [
         path
-        for path in sorted(Path(folder).rglob('*.geojson'))
+        for path in list_files(folder, GEOJSON, deep=True)
         if STEM.search(path.name) and not path.stem.endswith('_UDM')
     ]
     if not files:

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from torch import nn
 
-from rsmm.datasets.boxes import IMAGE_SUFFIXES, list_images
 from rsmm.errors import ConfigError, DataError
 from rsmm.inference.detection import (
     Detections,
@@ -22,6 +21,7 @@ from rsmm.inference.detection import (
     write_coco_results,
 )
 from rsmm.utils import atomic_write
+from rsmm.utils.listing import IMAGES, TIFF, has_suffix, list_files
 
 VECTOR_FORMATS = ('geojson', 'gpkg')
 #: Longest side of the annotated pictures in pixels.
@@ -91,11 +91,9 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         found = [path]
         if path.is_dir():
-            found = list_images(path)
+            found = list_files(path)
             if not found:
-                raise DataError(
-                    'holds no images', where=path, fix=f'Known: {", ".join(IMAGE_SUFFIXES)}'
-                )
+                raise DataError('holds no images', where=path, fix=f'Known: {", ".join(IMAGES)}')
         images += found
     stem, count = Counter(path.stem for path in images).most_common(1)[0]
     if count > 1:
@@ -180,7 +178,7 @@ def _opened(path: Path, bands: Sequence[str] | None, whole: bool):
     from rsmm.geo.raster import read_raster
     from rsmm.geo.streaming import read_stacked
 
-    if whole or path.suffix.lower() not in ('.tif', '.tiff'):
+    if whole or not has_suffix(path, TIFF):
         image, found = read_raster(path, bands=bands, sidecars=True)
         if bands is None and path.suffix.lower() in PICTURE_SUFFIXES:
             image = as_rgb(image, path)[0]

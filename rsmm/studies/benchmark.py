@@ -270,8 +270,8 @@ def _run_quietly(job: tuple[Cell, str, dict]) -> None:
 
 def run_cell(cell: Cell, folder: Path, options: Mapping[str, object]) -> dict[str, float]:
     """Train, or go on training, one cell and return its test metrics."""
+    from rsmm.apis.entries import zoo_root
     from rsmm.apis.run import train
-    from rsmm.apis.zoo import zoo_root
 
     run = folder / 'run'
     config = zoo_root() / 'configs' / TASKS[cell.task].config

@@ -33,6 +33,7 @@ def test_config_runs(path: Path, chips: Path, tmp_path: Path) -> None:
     config = load_config(path, dict(data_root=str(chips), num_workers=0))
     for phase in ('train', 'val', 'test'):
         config[f'{phase}_dataloader'].update(batch_size=4)
+        config[f'{phase}_dataloader'].dataset.pop('fractions', None)  # of four chips a class
     if config.get('train_cfg') is None:
         assert 0 <= run.test(config, 'random', work_dir=tmp_path)['accuracy/top1'] <= 100
         return

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rsmm.datasets.oscd import CITIES, band_files, read_dates
 from rsmm.datasets.tiling import tile_windows
-from rsmm.datasets.transforms.labels import change_mask, read_change_mask
+from rsmm.datasets.transforms.change_labels import change_map, read_change_map
 from rsmm.datasets.transforms.pairs import regrid
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.io import write_raster
@@ -55,14 +55,14 @@ def test_label_encodings_agree() -> None:
     truth = np.array([[0, 1], [1, 0]], bool)
     rgba = np.dstack([truth * 255] * 3 + [np.full((2, 2), 255)])
     for values in (truth * 1, truth * 255, truth + 1, rgba, rgba[..., :3], truth[..., None] * 255):
-        np.testing.assert_array_equal(change_mask(values.astype(np.uint8)), truth)
-    assert not change_mask(np.ones((2, 2)), '1/2').any()
-    assert change_mask(np.ones((2, 2))).all()
+        np.testing.assert_array_equal(change_map(values.astype(np.uint8)), truth)
+    assert not change_map(np.ones((2, 2)), '1/2').any()
+    assert change_map(np.ones((2, 2)), '0/1').all()
     gray = np.array([[0, 4], [254, 255]], np.uint8)
-    np.testing.assert_array_equal(change_mask(gray), [[0, 0], [1, 1]])
-    np.testing.assert_array_equal(change_mask(gray, threshold=0), [[0, 1], [1, 1]])
+    np.testing.assert_array_equal(change_map(gray), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(change_map(gray, threshold=0), [[0, 1], [1, 1]])
     with pytest.raises(DataError, match=r'cm.png: .* found values 0, 7'):
-        change_mask(np.array([[0, 7]]), where='cm.png')
+        change_map(np.array([[0, 7]]), where='cm.png')
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGB', 'quantised', 'bilevel', 'coloured'])
@@ -79,7 +79,7 @@ def test_palette_labels(tmp_path: Path, mode: str) -> None:
     else:
         image = image.convert('1' if mode == 'bilevel' else mode)
     image.save(tmp_path / 'cm.png')
-    np.testing.assert_array_equal(read_change_mask(tmp_path / 'cm.png'), truth)
+    np.testing.assert_array_equal(read_change_map(tmp_path / 'cm.png')[0], truth)
 
 
 def test_regrid_keeps_a_plane_exact() -> None:
@@ -285,8 +285,8 @@ class TestReal:
         for folder in sorted((real_data / 'oscd' / LABELS).glob('*/cm')):
             city = folder.parent.name
             np.testing.assert_array_equal(
-                read_change_mask(folder / 'cm.png'),
-                read_change_mask(folder / f'{city}-cm.tif', '1/2'),
+                read_change_map(folder / 'cm.png')[0],
+                read_change_map(folder / f'{city}-cm.tif', '1/2')[0],
             )
 
     def test_native_bands_of_three_sizes(self, real_data: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 import rasterio
 
 from rsmm.datasets.classes import PALETTES
-from rsmm.datasets.transforms.labels import colours_to_index, read_change_mask
+from rsmm.datasets.transforms.change_labels import read_change_map
+from rsmm.datasets.transforms.labels import colours_to_index
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_order
 from rsmm.toy import get_writer
@@ -49,8 +50,8 @@ def test_oscd_labels_and_lists(oscd: Path) -> None:
     prefix = 'Onera Satellite Change Detection dataset -'
     assert (oscd / f'{prefix} Images' / 'train.txt').read_text() == 'aguasclaras,bercy'
     folder = oscd / f'{prefix} Test Labels' / 'brasilia' / 'cm'
-    mask = read_change_mask(folder / 'cm.png')
-    np.testing.assert_array_equal(mask, read_change_mask(folder / 'brasilia-cm.tif', '1/2'))
+    mask = read_change_map(folder / 'cm.png')[0]
+    np.testing.assert_array_equal(mask, read_change_map(folder / 'brasilia-cm.tif', '1/2')[0])
     assert 0.01 < mask.mean() < 0.6
 
 

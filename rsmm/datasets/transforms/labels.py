@@ -1,4 +1,4 @@
-"""Label maps: class indices, exact colours and change masks."""
+"""Label maps: class indices and exact colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from rsmm.errors import DataError
-from rsmm.geo.raster import opened, read_raster
+from rsmm.geo.label_raster import (
+    LabelRaster,
+    check_label_place,
+    check_label_size,
+    grey_levels,
+    read_label,
+)
 from rsmm.registry import TRANSFORMS
 
 #: Label of pixels that do not count.
@@ -28,6 +34,7 @@ class LoadLabelMap(BaseTransform):
     - label_offset (int, optional): subtracted from stored indices; what falls below 0 is ignored
     - label_void (sequence of int, optional): classes that do not count
     - img_shape, window (optional): what the label must fit
+    - crs, transform (optional): place of the image, which that of the label must be
 
     Added Keys:
 
@@ -35,22 +42,16 @@ class LoadLabelMap(BaseTransform):
     - seg_fields (list): with ``'gt_seg_map'``
 
     Raises:
-        DataError: A value or colour that is no class, or a size unlike the image's.
+        DataError: A value or colour that is no class, or a size or place unlike the image's.
     """
 
     def transform(self, results: dict) -> dict:
         """Read the label that ``results`` names."""
         path = results['label_path']
-        values, _ = read_raster(path, window=results.get('window'))
-        if values.shape[2] >= 3:
-            palette = results.get('palette')
-            if palette is None:
-                raise DataError('holds colours, but the dataset has no palette', where=path)
-            label = colours_to_index(values[..., :3], palette, path)
-        else:
-            label = check_classes(values[..., 0], results, path)
-        label = np.where(np.isin(label, results.get('label_void', ())), np.uint8(IGNORE), label)
-        check_label_size(label.shape, results.get('img_shape'), path)
+        stored = read_label(path, results.get('window'))
+        check_label_size(stored.shape, results.get('img_shape'), path)
+        check_label_place(stored, results, results.get('img_shape', stored.shape), path)
+        label = class_map(stored, results, path)
         results['gt_seg_map'] = label
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
@@ -59,17 +60,77 @@ class LoadLabelMap(BaseTransform):
         return 'LoadLabelMap()'
 
 
-def check_classes(values: np.ndarray, about: dict, path: str | Path) -> np.ndarray:
-    """Return stored indices as classes (uint8); see :class:`LoadLabelMap` for ``about``.
+def class_map(label: LabelRaster, about: dict, path: str | Path) -> np.ndarray:
+    """Return a label as classes, (H, W) uint8 with 255 where pixels do not count.
+
+    Colours are looked up in the palette of the dataset. A palette file is read by its colours where
+    these are classes of the dataset or greys that are, else by its indices.
+
+    Args:
+        label: As it is stored.
+        about: ``classes``, ``palette``, ``label_offset`` and ``label_void``, see
+            :class:`LoadLabelMap`.
+        path: File to name in errors.
 
     Raises:
-        DataError: A value that is no class.
+        DataError: A value or colour that is no class.
+    """
+    palette = about.get('palette')
+    label = _by_colour(label, about, path)
+    if label.values.ndim == 3:
+        if palette is None:
+            raise DataError('holds colours, but the dataset has no palette', where=path)
+        colours = np.where(label.missing[..., None], np.asarray(palette[0]), label.values)
+        classes = colours_to_index(colours, palette, path)
+        classes[label.missing] = IGNORE
+    else:
+        classes = check_classes(label.values, about, path, label.missing)
+    classes[np.isin(classes, about.get('label_void', ()))] = IGNORE
+    return classes
+
+
+def _by_colour(label: LabelRaster, about: dict, path: str | Path) -> LabelRaster:
+    """Look up the colours of a palette file where they say more than its indices."""
+    used = np.unique(label.values[~label.missing])
+    if label.colours is None or not used.size:
+        return label
+    colours = label.colours[used, :3]
+    known = {tuple(colour) for colour in np.asarray(about.get('palette') or [], int).tolist()}
+    if len(used) > 1 and {tuple(colour) for colour in colours.tolist()} <= known:
+        return label._replace(values=label.colours[label.values, :3], colours=None)
+    grey = grey_levels(label._replace(values=used))
+    if grey.colours is None:
+        try:
+            check_classes(grey.values[None], about, path)
+        except DataError:  # greys to look at
+            return label
+        return grey._replace(values=label.colours[label.values, 0])
+    return label
+
+
+def check_classes(
+    values: np.ndarray, about: dict, path: str | Path, missing: np.ndarray | None = None
+) -> np.ndarray:
+    """Return stored indices as classes, (H, W) uint8 with 255 where pixels do not count.
+
+    Args:
+        values: (H, W) of any dtype; 255, NaN and infinity do not count.
+        about: ``classes`` and ``label_offset``, see :class:`LoadLabelMap`.
+        path: File to name in errors.
+        missing: (H, W) bool, other pixels that do not count.
+
+    Raises:
+        DataError: A value that is no class; names the first and its place.
     """
     offset, classes = about.get('label_offset', 0), about['classes']
-    with np.errstate(invalid='ignore'):  # NaN is named below
-        shifted = values.astype(np.int64) - offset
-    missing = (values == IGNORE) | (shifted < 0) & (offset > 0)
-    wrong = ~missing & ((shifted < 0) | (shifted >= classes) | (shifted + offset != values))
+    below = np.isin(values, np.arange(offset))
+    ignored = (values == IGNORE) | below
+    if values.dtype.kind == 'f':
+        ignored |= ~np.isfinite(values)
+    if missing is not None:
+        ignored |= missing
+    # Compare before shifting: unsigned and 64-bit values would wrap round.
+    wrong = ~ignored & ((values < offset) | (values >= offset + classes) | (values % 1 != 0))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
@@ -78,7 +139,8 @@ def check_classes(values: np.ndarray, about: dict, path: str | Path) -> np.ndarr
             where=path,
             fix='Use the labels of this dataset, or the right number of classes',
         )
-    return np.where(missing, IGNORE, shifted).astype(np.uint8)
+    shifted = np.where(ignored, offset, values).astype(np.int64) - offset
+    return np.where(ignored, IGNORE, shifted).astype(np.uint8)
 
 
 def colours_to_index(
@@ -123,80 +185,3 @@ def index_to_colours(index: np.ndarray, palette: Sequence[Sequence[int]]) -> np.
     table = np.full((256, 3), 255, np.uint8)
     table[: len(palette)] = palette
     return table[index]
-
-
-def change_mask(
-    values: np.ndarray,
-    encoding: str = 'auto',
-    threshold: int = 127,
-    where: str | Path | None = None,
-) -> np.ndarray:
-    """Return where a whole change map says change, in any encoding that occurs.
-
-    Known are 0/255 in gray, RGB or RGBA, also with gray levels between (a resampled map, cut at
-    ``threshold``), 0/1, and OSCD's 1/2 with 2 for change.
-
-    Args:
-        values: (H, W) or (H, W, C) of the whole map; a part may not show which encoding it is in.
-        encoding: ``'auto'``, or ``'1/2'`` for a map that may hold 1 alone.
-        threshold: Gray levels above it are change. The release of SeCo uses 0.
-        where: File to name in errors.
-
-    Returns:
-        (H, W) bool.
-
-    Raises:
-        DataError: Values of no known encoding.
-    """
-    gray = values if values.ndim == 2 else values[..., : 1 if values.shape[2] < 3 else 3].max(2)
-    low, high = gray.min(), gray.max()
-    if encoding == '1/2' or (low, high) == (1, 2):
-        if low < 1 or high > 2:
-            raise _no_encoding(gray, '1 (no change) and 2 (change)', where)
-        return gray == 2
-    if high <= 1:
-        return gray > 0
-    if high == 255:
-        return gray > threshold
-    raise _no_encoding(gray, '0/255, 0/1 or 1/2', where)
-
-
-def _no_encoding(gray: np.ndarray, expected: str, where: str | Path | None) -> DataError:
-    found = ', '.join(str(value) for value in np.unique(gray)[:8].tolist())
-    return DataError(f'expected a change map of {expected}, found values {found}', where=where)
-
-
-def read_change_mask(path: str | Path, encoding: str = 'auto', threshold: int = 127) -> np.ndarray:
-    """Read a change map as bool (H, W); see :func:`change_mask`."""
-    values = read_raster(path)[0]
-    grays = _gray_palette(path) if values.shape[2] == 1 else None
-    if grays is not None:
-        values = grays[values]
-    return change_mask(values, encoding, threshold, path)
-
-
-def _gray_palette(path: str | Path) -> np.ndarray | None:
-    """Gray level (256,) of each index of a palette image, None for other images.
-
-    Programs that reduce colours number them as they come, so index 0 may be white. A palette with
-    colours says nothing about change; its indices are taken as they are.
-    """
-    with opened(path, sidecars=False) as source:
-        if source.colorinterp[0].name != 'palette':
-            return None
-        table = np.zeros((256, 3), np.uint8)
-        for index, colour in source.colormap(1).items():
-            table[index] = colour[:3]
-    return table[:, 0] if (table == table[:, :1]).all() else None
-
-
-def check_label_size(found: Sequence[int], shape: Sequence[int] | None, path: str | Path) -> None:
-    """Raise :class:`DataError` unless a label's (H, W) is that of its image."""
-    if shape is not None and tuple(found) != tuple(shape):
-        larger = any(a > b for a, b in zip(found, shape, strict=True))
-        raise DataError(
-            f'the label has {found[0]}x{found[1]} pixels, '
-            f'{"more than" if larger else "unlike"} the image with {shape[0]}x{shape[1]}',
-            where=path,
-            fix='Use the label that belongs to this image',
-        )

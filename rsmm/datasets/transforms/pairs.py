@@ -12,8 +12,9 @@ import numpy as np
 from affine import Affine
 from mmcv.transforms import BaseTransform, Compose
 
-from rsmm.datasets.transforms.labels import IGNORE, check_label_size, read_change_mask
+from rsmm.datasets.transforms.change_labels import IGNORE, read_change_map
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.label_raster import check_label_place, check_label_size
 from rsmm.geo.missing import fill_nan, missing_pixels
 from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import ONE_GRID, check_same_place
@@ -35,14 +36,16 @@ class LoadPair(BaseTransform):
 
     - date_files (list of two): a path, or a mapping of band name to path
     - bands (tuple[str], optional): bands wanted, needed for one file per band
-    - label_path, label_encoding (optional): the change map
+    - label_path, label_encoding (optional): the change map, see
+      :func:`rsmm.datasets.transforms.change_labels.change_map`
     - window (optional): row, column, height, width; cut at the lower and right border
     - resample (bool, optional): bring dates of slightly different size to one grid
 
     Added Keys:
 
     - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
-    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where a date has no data: nodata in all
+    - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where the label is missing or a date has
+      no data: nodata in all
       bands or NaN in one, which ``img`` has as nodata or 0
     - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
 
@@ -83,12 +86,13 @@ class LoadPair(BaseTransform):
             files,
             None if wanted is None else tuple(wanted),
             results.get('label_path'),
-            results.get('label_encoding', 'auto'),
+            json.dumps(results.get('label_encoding', 'auto')),
             self.threshold,
             self.scale,
             bool(results.get('resample', False)),
         )
-        results.update(found)
+        self._check_kind(found['label_kind'], results.get('label_path'))
+        results.update({key: value for key, value in found.items() if key != 'label_kind'})
         if results.get('window') is not None:
             row, column, height, width = results['window']
             part = slice(row, row + height), slice(column, column + width)
@@ -103,19 +107,39 @@ class LoadPair(BaseTransform):
             results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
+    def _check_kind(self, kind: str | None, path: str | None) -> None:
+        """Refuse a set of maps in several encodings: in some of them a value means something else.
+
+        A set of 0, 1 and 255 (does not count) has maps that hold 0 and 1 alone, and 0 and 255.
+        """
+        if kind is None:
+            return
+        first, first_path = self._kind = getattr(self, '_kind', None) or (kind, path)
+        if kind != first:
+            raise DataError(
+                f'is a change map of {kind}, but {first_path} of the same set is one of {first}',
+                where=path,
+                fix='Say which holds for all with encoding=, such as 0/1/255',
+            )
+
     def __repr__(self) -> str:
         return f'LoadPair(scale={self.scale}, threshold={self.threshold})'
 
 
 def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
     """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
-    label = None if label_path is None else read_change_mask(label_path, encoding, threshold)
+    label = stored = kind = None
+    if label_path is not None:
+        encoding = json.loads(encoding)
+        label, stored, kind = read_change_map(label_path, encoding, threshold)
     dates, founds = zip(*(read_date(date, bands) for date in files), strict=True)
     _check_places(founds, [image.shape[:2] for image in dates], resample)
     shape = dates[0].shape[:2]
     if label is not None:
         if not resample or _misfit(shape, label.shape) > TOLERANCE:
             check_label_size(label.shape, shape, label_path)
+        limit = TOLERANCE * max(shape) if resample else 0.5
+        check_label_place(stored, founds[0], shape, label_path, limit)
         shape = label.shape
     grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
     aligned, valid = [], np.ones(shape, bool)
@@ -149,6 +173,7 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
             'crs': first['crs'],
             'transform': first['transform'] if grid is not None else None,
             'nodata': first['nodata'] if step is None else None,
+            'label_kind': kind,
         },
     )
 
@@ -164,15 +189,8 @@ def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None
         DataError: A wanted band has no file, or the files differ in coordinate system.
     """
     if isinstance(date, str):
-        image, found = read_raster(date)
-        if image.shape[2] == 4 and image.dtype == np.uint8:
-            image, found['bands'] = np.ascontiguousarray(image[..., :3]), ('R', 'G', 'B')
-        if bands is not None and len(bands) != image.shape[2]:
-            raise DataError(
-                f'expected {len(bands)} bands ({", ".join(bands)}), found {image.shape[2]}',
-                where=date,
-            )
-        return image, {**found, 'bands': bands or found['bands'], 'img_path': date}
+        image, found = read_raster(date, bands=bands, assume=bands)
+        return image, {**found, 'img_path': date}
     paths = {canonical_band(band): path for band, path in date}
     wanted = tuple(bands or paths)
     missing = [band for band in wanted if band not in paths]
@@ -181,7 +199,7 @@ def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None
             f'no file of band {", ".join(missing)}; there are {", ".join(paths)}',
             where=Path(date[0][1]).parent,
         )
-    planes = [read_raster(paths[band]) for band in wanted]
+    planes = [read_raster(paths[band], (band,)) for band in wanted]
     best = max(range(len(planes)), key=lambda k: planes[k][0].size)
     reference, found = planes[best]
     for (_, other), band in zip(planes, wanted, strict=True):

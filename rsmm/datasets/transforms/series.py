@@ -10,8 +10,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.pastis import REFERENCE
-from rsmm.datasets.transforms.labels import check_classes, check_label_size
+from rsmm.datasets.transforms.labels import check_classes
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.geo.label_raster import check_label_size
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import band_indices
 

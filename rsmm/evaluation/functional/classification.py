@@ -53,6 +53,23 @@ def class_report(
     return [*rows, ('macro mean', *means, len(truth))]
 
 
+def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean recall of the classes that occur, 0..1: each counts the same, however rare.
+
+    Args:
+        truth: True classes, ``(N,)``.
+        predicted: Predicted classes, ``(N,)``.
+
+    Raises:
+        DataError: No samples, or lengths that differ.
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if len(truth) == 0 or len(truth) != len(predicted):
+        raise DataError(f'got {len(truth)} true and {len(predicted)} predicted labels')
+    recalls = [(predicted[truth == k] == k).mean() for k in np.unique(truth)]
+    return float(np.mean(recalls))
+
+
 def format_report(rows: Sequence[tuple], markdown: bool = False) -> str:
     """Lay out a report as an aligned table or as Markdown.
 

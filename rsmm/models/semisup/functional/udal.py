@@ -41,3 +41,13 @@ def log_shift(distribution: Tensor, target: Tensor) -> Tensor:
         target: Distribution they are to be free of ``(C,)``.
     """
     return torch.log(distribution.clamp(min=1e-9) / (target + 1e-9))
+
+
+def log_odds_shift(distribution: Tensor, target: Tensor) -> Tensor:
+    """The same for a sigmoid's logit, ``ln`` of the ratio of the odds ``(C,)``.
+
+    Args:
+        distribution: Positive rates the logits come from ``(C,)``.
+        target: Positive rates they are to be free of ``(C,)``.
+    """
+    return log_shift(distribution, target) - log_shift(1 - distribution, 1 - target)

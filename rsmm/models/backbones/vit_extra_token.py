@@ -1,0 +1,109 @@
+"""A Vision Transformer that can take one more token: constant, or made of other data."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.models.backbones import VisionTransformer
+from mmpretrain.models.utils import resize_pos_embed
+from torch import Tensor, nn
+
+from rsmm.errors import ConfigError
+from rsmm.registry import MODELS
+
+TOKENS = ('none', 'const', 'input')
+
+
+@MODELS.register_module()
+class ViTExtraToken(VisionTransformer):
+    """mmpretrain's Vision Transformer with an extra last token, a class token and its final norm.
+
+    The extra token is a learned vector, the same for every image (``'const'``), or that vector plus
+    what is given with the images (``'input'``). Without it the network is the plain one, operation
+    by operation. Class token and position embedding start at zero, other layers as PyTorch starts
+    them. Source: Bernhard et al., ECAI 2024.
+
+    Args:
+        arch: As in mmpretrain; ``'deit-small'`` is the ViT-S of 384 channels, 12 layers, 6 heads.
+        extra_token: ``'none'``, ``'const'`` or ``'input'``.
+        init_cfg: Initialisation, e.g. from a pretrained plain network.
+        **kwargs: Other arguments of mmpretrain's, e.g. ``img_size``, ``patch_size``,
+            ``in_channels``, ``drop_path_rate``.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'deit-small',
+        extra_token: str = 'none',
+        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
+    ) -> None:
+        if extra_token not in TOKENS:
+            raise ConfigError(
+                f'extra_token={extra_token!r} is not one of {", ".join(TOKENS)}',
+                where='ViTExtraToken',
+            )
+        super().__init__(arch=arch, out_type='cls_token', init_cfg=init_cfg, **kwargs)
+        self.extra_token = extra_token
+        if extra_token != 'none':
+            token = torch.empty(1, 1, self.embed_dims)
+            self.token_embed = nn.Parameter(nn.init.normal_(token, std=0.02))
+
+    def init_weights(self) -> None:
+        """Load pretrained weights if the config names some; nothing else is changed."""
+        settings = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
+        if any(isinstance(item, dict) and item.get('type') == 'Pretrained' for item in settings):
+            BaseModule.init_weights(self)
+
+    def forward(
+        self, x: Tensor, token: Tensor | None = None, with_token: bool = True
+    ) -> tuple[Tensor, ...]:
+        """Class token, after the extra token if there is one.
+
+        Args:
+            x: Images ``(N, C, H, W)``.
+            token: What is added to the extra token ``(N, D)``; needed for ``'input'``.
+            with_token: False runs the network without its extra token.
+
+        Returns:
+            ``(class token,)`` or ``(extra token, class token)``, each ``(N, D)``.
+
+        Raises:
+            ConfigError: A token is missing, or the network takes none.
+        """
+        with_token = with_token and self.extra_token != 'none'
+        if with_token and (self.extra_token == 'input') != (token is not None):
+            raise ConfigError(
+                f"extra_token='{self.extra_token}' {'without' if token is None else 'and'} an "
+                'input token',
+                where='ViTExtraToken',
+                fix="Place and date need extra_token='input'",
+            )
+        if not with_token and token is not None:
+            raise ConfigError(
+                'the network takes no metadata', where='ViTExtraToken', fix="extra_token='input'"
+            )
+        tokens = self._embed(x)
+        if with_token:
+            last = self.token_embed.expand(len(x), -1, -1)
+            if token is not None:
+                last = last + token[:, None].to(last.dtype)
+            tokens = torch.cat([tokens, last], dim=1)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        if self.final_norm:
+            tokens = self.ln1(tokens)
+        return (tokens[:, -1], tokens[:, 0]) if with_token else (tokens[:, 0],)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        """Class and patch tokens with their positions ``(N, 1 + patches, D)``."""
+        patches, resolution = self.patch_embed(x)
+        tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), patches], dim=1)
+        positions = resize_pos_embed(
+            self.pos_embed,
+            self.patch_resolution,
+            resolution,
+            mode=self.interpolate_mode,
+            num_extra_tokens=self.num_extra_tokens,
+        )
+        return self.pre_norm(self.drop_after_pos(tokens + positions))
