@@ -1,15 +1,7 @@
 # DeFixMatch; the labelled patches need a strong view, too.
 _base_ = './fixmatch_vit-small-p16_64k_ben43-1pct.py'
 
-model = dict(
-    rule=dict(
-        _delete_=True,
-        type='DeFixMatchRule',
-        num_classes=43,
-        multi_label=True,
-        threshold=(0.05, 0.70),
-    )
-)
+model = dict(rule=dict(type='DeFixMatchRule'))
 pipeline = [
     *_base_.load,
     dict(type='WeakStrong', weak=1, strong=1, where=_base_.where, views=_base_.views),

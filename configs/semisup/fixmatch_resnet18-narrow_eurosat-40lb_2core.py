@@ -8,6 +8,7 @@ _base_ = [
 ]
 iters = 6000
 val_interval = 1000
+warmup = 200
 unlabelled = 56
 
 data_preprocessor = dict(stats='eurosat-rgb', mean=None, std=None)
@@ -16,7 +17,7 @@ train_dataloader = dict(
 )
 model = dict(rule=dict(type='FixMatchRule', num_classes=10, threshold=0.95))
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-param_scheduler = dict(total=iters, warmup=200)
+param_scheduler = dict(total=iters, warmup=warmup)
 train_cfg = dict(max_iters=iters, val_interval=val_interval)
 # The last step counts: choosing the best on validation chips would need hundreds of labels.
 default_hooks = dict(

@@ -205,7 +205,8 @@ def test_two_core_config_runs_resumes_and_tests_any_folder(eurosat: Path, tmp_pa
     path = CONFIGS / 'fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
 
     def trained(folder: Path, stop: int | None = None, resume: bool = False):
-        options = {'data_root': str(eurosat), 'num_workers': 0, 'iters': 4, 'val_interval': 2}
+        options = {'data_root': str(eurosat), 'num_workers': 0, 'iters': 4, 'warmup': 1}
+        options['val_interval'] = 2
         config = load_config(path, options)
         if stop:
             config.train_cfg.max_iters = stop

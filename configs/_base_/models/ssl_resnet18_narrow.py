@@ -9,5 +9,10 @@ model = dict(
         strides=(1, 1, 2, 2),
     ),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
-    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=128),
+    head=dict(
+        type='mmpretrain.LinearClsHead',
+        num_classes=10,
+        in_channels=128,
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+    ),
 )

@@ -13,5 +13,10 @@ if pretrained:
 model = dict(
     type='SSLClassifier',
     backbone=backbone,
-    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=384),
+    head=dict(
+        type='mmpretrain.LinearClsHead',
+        num_classes=10,
+        in_channels=384,
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+    ),
 )

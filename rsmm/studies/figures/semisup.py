@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from rsmm.apis.config import load_config, model_settings
 from rsmm.engine.runner import Runner
 from rsmm.errors import DataError
+from rsmm.evaluation.functional.calibration import confidence_and_hits, reliability
 from rsmm.registry import MODELS
 from rsmm.utils import atomic_write
 from rsmm.visualization.contrastive import plot_views
@@ -92,29 +93,6 @@ def draw_pseudo_labels(work_dirs: Sequence[str], out: str) -> None:
     _save(figure, out)
 
 
-def reliability(scores: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict[str, np.ndarray]:
-    """Confidence and accuracy by bin of confidence.
-
-    Args:
-        scores: Probabilities ``(N, C)``.
-        labels: True classes ``(N,)``.
-        bins: Number of equal bins of [0, 1].
-
-    Returns:
-        ``confidence`` and ``accuracy`` (means, NaN in empty bins) and ``count``, each ``(bins,)``,
-        and ``error``, the expected calibration error.
-    """
-    confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
-    number = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(number, minlength=bins)
-    with np.errstate(invalid='ignore'):
-        mean = np.bincount(number, confidence, bins) / count
-        accuracy = np.bincount(number, right, bins) / count
-    gaps = np.where(count > 0, np.abs(mean - accuracy), 0.0)
-    error = np.asarray((gaps * count).sum() / max(count.sum(), 1))
-    return {'confidence': mean, 'accuracy': accuracy, 'count': count, 'error': error}
-
-
 def draw_reliability(runs: Mapping[str, tuple[np.ndarray, np.ndarray]], out: str) -> None:
     """Draw accuracy against confidence, one line a model.
 
@@ -126,14 +104,18 @@ def draw_reliability(runs: Mapping[str, tuple[np.ndarray, np.ndarray]], out: str
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls='--')
     for number, (name, (scores, labels)) in enumerate(runs.items()):
-        found = reliability(scores, labels)
-        held = found['count'] > 0
+        found = reliability(*confidence_and_hits(labels, scores))
+        held = found.count > 0
         colour, marker = category(number)
-        label = f'{name}: error {100 * float(found["error"]):.1f} %'
         axis.plot(
-            found['confidence'][held], found['accuracy'][held], color=colour, marker=marker,
-            ms=4, lw=1.4, label=label,
-        )  # fmt: skip
+            found.confidence[held],
+            found.accuracy[held],
+            color=colour,
+            marker=marker,
+            ms=4,
+            lw=1.4,
+            label=f'{name}: error {100 * found.error:.1f} %',
+        )
     axis.set_xlabel('confidence', fontsize=8, color=MUTED)
     axis.set_ylabel('accuracy', fontsize=8, color=MUTED)
     axis.legend(fontsize=7, frameon=False)
