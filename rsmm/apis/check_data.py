@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsmm.datasets.base import leaf_datasets
 from rsmm.datasets.check_files import FileReport, Finding, in_words, look_at
 from rsmm.datasets.check_sets import class_counts, compare, overlapping_windows
 from rsmm.datasets.coco import read_coco
@@ -80,7 +81,7 @@ def check_data(
 def check_folder(root: Path) -> DataCheck:
     """Check all images, labels, footprints and COCO files below a folder, paired by their names."""
     check = DataCheck(str(root))
-    paths = list_files(root, (*IMAGES, *VECTORS), deep=True)
+    paths = [p for p in list_files(root, (*IMAGES, *VECTORS), deep=True) if not _is_table(p)]
     if not paths:
         raise ConfigError('holds no images and no labels', where=root)
     for path in track(paths, 'Reading files'):
@@ -93,8 +94,18 @@ def check_folder(root: Path) -> DataCheck:
     check.findings += _partners(check.files)
     check.samples = dict(Counter(one.split for one in check.files if one.role == 'image'))
     for split, counts in class_counts(check.files).items():
-        check.classes.setdefault(split, {}).update({f'{k:g}': n for k, n in counts.items()})
+        check.classes.setdefault(split, {}).update(counts)
     return check
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a Parquet file has no geometries: its end says which column holds them."""
+    if not has_suffix(path, ('.parquet',)):
+        return False
+    with open(path, 'rb') as file:
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        end = file.read()
+    return end[-4:] == b'PAR1' and b'primary_column' not in end
 
 
 def split_of(path: Path) -> str:
@@ -209,7 +220,7 @@ def check_config(
         seen[split] = loader
         try:
             with default_scope(settings):
-                datasets = list(leaves(DATASETS.build(loader['dataset'])))
+                datasets = list(leaf_datasets(DATASETS.build(loader['dataset'])))
         except RsmmError as error:
             where = str(error.where or f'{config}, {split}_dataloader')
             check.findings.append(Finding('error', where, in_words(error, where)))
@@ -218,18 +229,6 @@ def check_config(
             windows += _check_samples(check, dataset, split)
     check.findings += overlapping_windows(windows)
     return check
-
-
-def leaves(dataset) -> Iterator:
-    """The datasets in a wrapper, or the dataset itself."""
-    parts = getattr(dataset, 'datasets', None)
-    if parts is None and getattr(dataset, 'dataset', None) is not None:
-        parts = [dataset.dataset]
-    if parts is None:
-        yield dataset
-        return
-    for part in parts.values() if isinstance(parts, Mapping) else parts:
-        yield from leaves(part)
 
 
 def _check_samples(check: DataCheck, dataset, split: str) -> Iterator[tuple]:

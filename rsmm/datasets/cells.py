@@ -17,8 +17,8 @@ from rsmm.geo.io import read_mask
 from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster import opened, read_raster
 from rsmm.sensors import resolve_bands
+from rsmm.utils.listing import images_by_stem, list_files, list_folders, plain_stem
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff')
 #: Sub-folders of a cell that hold its images, in the order in which they are sought.
 IMAGE_FOLDERS = ('images_masked', 'images')
 _CLOUD = re.compile(r'[-_]clouds?(?![a-z])|(?<![a-z])clouds?[-_]', re.IGNORECASE)
@@ -177,7 +177,7 @@ def find_cells(
             raise DataNotFoundError('there is no such folder', where=folder)
     table = root / 'dates.csv' if dates is None and (root / 'dates.csv').is_file() else dates
     known = {} if table is None else read_dates(table)
-    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    folders = [root, *list_folders(root)]
     cells = []
     for folder in folders:
         if clouds is not None and folder.resolve() == Path(clouds).resolve():
@@ -209,7 +209,7 @@ def _read_folder(
     folder: Path, known: Mapping[str, dt.date], clouds: str | Path | None
 ) -> Cell | None:
     home = next((folder / n for n in IMAGE_FOLDERS if (folder / n).is_dir()), folder)
-    files = sorted(path for path in home.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = list_files(home)
     siblings = {_CLOUD.sub('', path.stem): path for path in files if _CLOUD.search(path.stem)}
     images = [path for path in files if not _CLOUD.search(path.stem)]
     dated = {path: _lookup(path, folder, known) for path in images}
@@ -237,10 +237,9 @@ def _lookup(path: Path, folder: Path, known: Mapping[str, dt.date]) -> dt.date |
 def _frame(path, date, folder: Path, siblings: Mapping[str, Path], clouds) -> CellFrame:
     cloud = siblings.get(path.stem)
     if cloud is None and clouds is not None:
-        twins = (Path(clouds) / folder.name / f'{path.stem}{suffix}' for suffix in SUFFIXES)
-        cloud = next((twin for twin in twins if twin.is_file()), None)
-    unusable = folder / 'UDM_masks' / f'{path.stem}_UDM.tif'
-    return CellFrame(date, path, cloud, unusable if unusable.is_file() else None)
+        cloud = images_by_stem(Path(clouds) / folder.name).get(plain_stem(path))
+    masks = images_by_stem(folder / 'UDM_masks')
+    return CellFrame(date, path, cloud, masks.get(f'{plain_stem(path)}_UDM'))
 
 
 def _notes(images, dated, siblings, frames):

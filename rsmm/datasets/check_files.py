@@ -53,7 +53,7 @@ class FileReport:
         crs, transform: Place.
         missing: Share of missing pixels.
         low, high: Range of the present values.
-        values: Pixels per stored value of a label.
+        values: Pixels per stored value of a label, as text; colours as ``#rrggbb``.
         digest: Of the pixels, equal for equal images whatever their file.
         findings: What is wrong.
     """
@@ -71,7 +71,7 @@ class FileReport:
     missing: float | None = None
     low: float | None = None
     high: float | None = None
-    values: dict[float, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
     digest: str = ''
     findings: list[Finding] = field(default_factory=list)
 
@@ -114,8 +114,10 @@ def look_at(path: str | Path, role: str, split: str = '', **options) -> FileRepo
 
 def in_words(error: RsmmError, path: str | Path = '') -> str:
     """An error in one line, without the name of the file that it is told of."""
-    where = '' if error.where is None or error.where == str(path) else f'{error.where}: '
-    return ' '.join(f'{where}{error.what}. {error.fix or ""}'.split())
+    text = str(error)
+    if error.where == str(path):
+        text = text.removeprefix(f'{error.where}: ')
+    return ' '.join(text.split())
 
 
 def _look_at_image(report: FileReport, **options) -> None:
@@ -188,7 +190,8 @@ def _look_at_label(report: FileReport) -> None:
     if len(found) > MANY_VALUES:
         report.say('warning', f'holds {len(found)} different values: is it a label?')
         return
-    report.values = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    shown = ('#{:06x}' if label.values.ndim == 3 else '{:g}').format
+    report.values = dict(zip(map(shown, found.tolist()), counts.tolist(), strict=True))
 
 
 def _look_at_footprints(report: FileReport) -> None:

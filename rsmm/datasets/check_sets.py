@@ -13,6 +13,8 @@ from rsmm.datasets.check_files import FileReport, Finding
 
 #: Share of the smaller of two images that overlap before it is mentioned.
 OVERLAP = 0.05
+#: Folders of the dates of a pair.
+DATES = {'a', 'b', 'before', 'after', 't1', 't2', 'im1', 'im2', 'time1', 'time2'}
 OTHER_BANDS = 'has other bands'
 
 
@@ -77,7 +79,8 @@ def _shown(value: object) -> str:
 
 def unlike_pixel_size(images: Sequence[FileReport]) -> list[Finding]:
     """Name images whose pixels are more than 1 % larger or smaller than those of most."""
-    sized = [image for image in images if image.transform is not None]
+    # Bands in files of their own come in several sizes by design.
+    sized = [image for image in images if image.transform is not None and len(image.bands) > 1]
     sizes = [float(np.hypot(image.transform[0], image.transform[3])) for image in sized]
     if not sizes:
         return []
@@ -90,7 +93,11 @@ def unlike_pixel_size(images: Sequence[FileReport]) -> list[Finding]:
 
 
 def twins(reports: Sequence[FileReport]) -> list[Finding]:
-    """Find images of the same pixels: an error between training and another split."""
+    """Find images of the same pixels: an error between training and another split.
+
+    Within a split those of one folder are named, and both dates of a pair; some layouts hold copies
+    of all images in another folder.
+    """
     groups = defaultdict(list)
     for report in reports:
         if report.digest and report.role == 'image' and report.low != report.high:
@@ -100,11 +107,18 @@ def twins(reports: Sequence[FileReport]) -> list[Finding]:
         first = group[0]
         for other in group[1:]:
             leak = _leaks(first.split, other.split)
+            if not leak and not _neighbours(Path(first.path), Path(other.path)):
+                continue
             text = f'the same pixels as {first.path}'
             if leak:
                 text += f', which is in {first.split}, this in {other.split}'
             found.append(Finding('error' if leak else 'warning', other.path, text))
     return found
+
+
+def _neighbours(one: Path, other: Path) -> bool:
+    dates = {one.parent.name.lower(), other.parent.name.lower()} <= DATES
+    return one.parent == other.parent or (dates and one.stem == other.stem)
 
 
 def _leaks(one: str, other: str) -> bool:
@@ -161,12 +175,16 @@ def _meet(ones: set, others: set) -> bool:
     return bool((shapely.area(shapely.intersection(boxes[0][one], boxes[1][other])) > 0).any())
 
 
-def class_counts(reports: Sequence[FileReport]) -> dict[str, dict[float, int]]:
+def class_counts(reports: Sequence[FileReport]) -> dict[str, dict[str, int]]:
     """Pixels per stored value of the labels of each split."""
     counts: dict[str, Counter] = defaultdict(Counter)
     for report in reports:
         counts[report.split].update(report.values)
-    return {split: dict(sorted(found.items())) for split, found in counts.items() if found}
+    return {
+        split: {key: found[key] for key in sorted(found, key=_by_number)}
+        for split, found in counts.items()
+        if found
+    }
 
 
 def absent_classes(reports: Sequence[FileReport], folder: str) -> list[Finding]:
@@ -182,5 +200,9 @@ def absent_classes(reports: Sequence[FileReport], folder: str) -> list[Finding]:
     ]
 
 
-def _list(values: Iterable[float]) -> str:
-    return ', '.join(f'{value:g}' for value in sorted(values))
+def _list(values: Iterable[str]) -> str:
+    return ', '.join(sorted(values, key=_by_number))
+
+
+def _by_number(value: str) -> tuple[bool, float, str]:
+    return value.startswith('#'), 0.0 if value.startswith('#') else float(value), value

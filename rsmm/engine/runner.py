@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from rsmm.checkpoints.files import remove_leftovers
+from rsmm.datasets.base import check_same_classes
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.runner_checkpoint import (
@@ -157,6 +158,14 @@ class Runner(MMEngineRunner):
                 remove_leftovers(self.work_dir)
             super().dump_config()
             return super().train()
+
+    def build_val_loop(self, loop):
+        """Build the loop; its dataset must have the classes of the one that is trained on."""
+        loop = super().build_val_loop(loop)
+        loaders = [getattr(one, 'dataloader', None) for one in (self._train_loop, loop)]
+        if all(hasattr(loader, 'dataset') for loader in loaders):
+            check_same_classes(*(loader.dataset for loader in loaders))
+        return loop
 
     def val(self) -> dict:
         """Validate."""

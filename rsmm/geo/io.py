@@ -249,12 +249,12 @@ def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarra
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a single-band 0/255 mask as bool (H, W)."""
-    from rsmm.geo.raster import read_raster
+    from rsmm.geo.label_raster import grey_levels, read_label
 
-    image, _ = read_raster(path)
-    if image.shape[2] != 1:
-        raise DataError(f'expected one band, found {image.shape[2]}', where=path)
-    return binary_mask(image[..., 0], path)
+    values = grey_levels(read_label(path)).values
+    if values.ndim != 2:
+        raise DataError(f'expected one band, found {values.shape[2]}', where=path)
+    return binary_mask(values, path)
 
 
 def read_mask_stack(path: str | Path) -> np.ndarray:

@@ -107,7 +107,7 @@ def _row(report, findings: Sequence) -> tuple:
         '' if report.transform is None else f'{report.transform[2]:.8g}, {report.transform[5]:.8g}'
     )
     spread = '' if report.low is None else f'{report.low:g} to {report.high:g}'
-    values = ', '.join(f'{value:g}: {count}' for value, count in report.values.items())
+    values = ', '.join(f'{value}: {count}' for value, count in report.values.items())
     return (
         report.path,
         report.split,

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmengine.dataset import ConcatDataset
 
+from rsmm.datasets.base import check_same_classes
 from rsmm.datasets.boxes import clip_box
 from rsmm.datasets.coco import CocoBoxes
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
+from rsmm.datasets.seeded import SeededDataset
 from rsmm.datasets.tiles import UnlabeledTiles
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 
@@ -345,3 +348,42 @@ def test_places_of_unlabelled_tiles(tmp_path: Path) -> None:
     for info in map(dataset.get_data_info, range(len(dataset))):
         places[Path(info['img_path']).relative_to(tmp_path).as_posix()] = info.get('tile')
     assert places == {'19_5_7.png': (5, 7, 19), 'town/19/5/8.png': (5, 8, 19), 'plain.png': None}
+
+
+LINE = st.text(max_size=40) | st.from_regex(r'(-?\d{1,3}(\.\d)? ){8}(plane|ship|x)( [0-2])?')
+PLACES = st.from_regex(r'\(-?\d{1,3},\d{1,3}\),\(\d{1,3},\d{1,3}\),\d{1,2}', fullmatch=True)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    lines=st.lists(LINE | PLACES, max_size=4),
+    kind=st.sampled_from(['DOTA', 'NWPU']),
+    raw=st.none() | st.binary(max_size=30),
+)
+def test_fuzzed_text_labels(tmp_path_factory, lines, kind, raw) -> None:
+    """Any text gives boxes inside the image, or an error of rsmm."""
+    root = tmp_path_factory.mktemp('fuzz')
+    folders = ('images', 'labelTxt') if kind == 'DOTA' else ('positive image set', 'ground truth')
+    write_image(root / folders[0] / 'a.png')
+    path = root / folders[1] / 'a.txt'
+    path.parent.mkdir()
+    path.write_bytes(raw if raw is not None else '\n'.join(lines).encode('utf-8', 'ignore'))
+    try:
+        dataset = {'DOTA': DOTA, 'NWPU': NWPUVHR10}[kind](str(root))
+    except DataError:
+        return
+    for x1, y1, x2, y2, label, _ in boxes_of(dataset):
+        assert 0 <= x1 < x2 <= 80
+        assert 0 <= y1 < y2 <= 60
+        assert 0 <= label < len(dataset.metainfo['classes'])
+
+
+def test_two_files_of_other_classes_are_refused(tmp_path: Path) -> None:
+    """The second file lacks a category: its label 0 is another class."""
+    both, one = write_coco(tmp_path / 'a', two_classes()), write_coco(tmp_path / 'b', coco())
+    train = ConcatDataset([CocoBoxes(both), CocoBoxes(both)])
+    check_same_classes(train, CocoBoxes(both))
+    with pytest.raises(ConfigError, match=r'CocoBoxes: .*other classes \(house\).*classes='):
+        check_same_classes(train, SeededDataset(CocoBoxes(one)))
+    check_same_classes(train, CocoBoxes(one, classes=('house', 'car')))
+    check_same_classes(train, UnlabeledTiles(str(tmp_path)))

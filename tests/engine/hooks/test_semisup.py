@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,6 +138,35 @@ def test_killed_run_is_unbroken(frame, name, config, tmp_path):
 @pytest.mark.parametrize('name', RULES)
 def test_every_killed_run_is_unbroken(frame, name, config, tmp_path):
     killed_is_unbroken(config(frame, name), tmp_path)
+
+
+def rows(labelled: int, unlabelled: int) -> dict:
+    sampler = 'train_dataloader.sampler'
+    return {
+        'train_dataloader.batch_size': labelled + unlabelled,
+        f'{sampler}.labelled': labelled,
+        f'{sampler}.unlabelled': unlabelled,
+        'model.backbone.drop_path_rate': 0.0,  # drawn on each process
+    }
+
+
+@pytest.mark.distributed
+def test_two_processes_train_as_one(config, tmp_path, repo_root):
+    path = config('STSSLClassifier', 'CoMatchRule')
+    run.train(path, work_dir=tmp_path / 'one', options=rows(4, 8))
+    command = ['bash', 'tools/dist_train.sh', str(path), '2', '--work-dir', tmp_path / 'two']
+    result = subprocess.run(
+        [*command, '--cfg-options', *(f'{key}={value}' for key, value in rows(2, 4).items())],
+        cwd=repo_root,
+        env={**os.environ, 'PYTHON': sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    one, two = state(tmp_path / 'one/iter_4.pth'), state(tmp_path / 'two/iter_4.pth')
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        assert_close(two[key], value, rtol=1e-2, atol=2e-3, msg=key)
 
 
 def test_the_hook_tells_what_the_data_decide(config, tmp_path):

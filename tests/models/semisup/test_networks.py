@@ -9,6 +9,8 @@ from mmpretrain.structures import DataSample
 from torch.testing import assert_close
 
 from rsmm.errors import ConfigError, DataError
+from rsmm.models.semisup.batch import random_rows, shifted
+from rsmm.models.semisup.reading import read_batch
 from rsmm.registry import MODELS
 from tests.models.semisup.tables import CLASSES, SIZE, batch, build, prepare, rule_config, total
 
@@ -397,3 +399,22 @@ class TestBadInput:
     def test_settings(self, settings):
         with pytest.raises(ConfigError):
             MODELS.build({'num_classes': CLASSES, **settings})
+
+
+def test_vat_moves_images_where_predictions_change_most():
+    model = build('SSLClassifier', 'VATRule', False)
+    rule, (branch,) = model.rule, model.branches()
+    data = read_batch(*batch(False, 0), rule, torch.Generator().manual_seed(0))
+    view = data.views['weak']
+    own = rule.probs(branch.look(view).logits.detach())
+
+    def change(direction):
+        moved = branch.look(shifted(view, rule.epsilon * direction)).logits.softmax(1)
+        return float((own * (own / moved).log()).sum(1).mean())
+
+    starts = [random_rows(data, 'weak') for _ in range(8)]
+    found = [rule._direction(own, start, data, branch) for start in starts]
+    lengths = found[0].flatten(1).norm(dim=1)
+    assert_close(lengths, torch.ones_like(lengths))
+    random = [start / start.flatten(1).norm(dim=1).view(-1, 1, 1, 1) for start in starts]
+    assert min(map(change, found)) > max(map(change, random))

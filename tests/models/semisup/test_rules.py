@@ -85,6 +85,24 @@ def test_weight_zero_is_the_supervised_loss(frame, name, many):
         assert_close(total(losses), supervised, rtol=0, atol=0)
 
 
+@every_rule
+def test_single_precision_is_enough(name, many):
+    """Gradients are those of double precision: nothing is lost in rounding."""
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        model = build('STSSLClassifier', name, many).to(dtype)
+        for step in range(2):
+            inputs, samples = batch(many, step)
+            inputs = {view: images.to(dtype) for view, images in inputs.items()}
+            if name == 'VATRule':  # its noise differs between the types: compare the rest
+                model.rule.weight = 0.0
+            losses = model(inputs, samples, mode='loss')
+        total(losses).backward()
+        found = [p.grad.double().flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert_close(*gradients, atol=1e-4 * float(gradients[1].abs().max()), rtol=1e-3)
+
+
 #: Rules whose supervised term is the plain one.
 PLAIN = [
     (name, many)
