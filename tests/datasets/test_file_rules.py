@@ -226,3 +226,18 @@ def test_odd_folder_names(layout, tmp_path: Path, name: str) -> None:
     data = DATASETS.build(dict(data_root=str(odd), pipeline=pipeline, **settings))
     assert len(data)
     assert step is None or data[0]['img'].size
+
+
+@pytest.mark.parametrize('name', ['../a.tif', '/etc/passwd', 'x/../../a.tif'])
+@pytest.mark.parametrize('reader', ['ImageTable', 'BigEarthNet'])
+def test_lists_stay_in_their_root(tmp_path: Path, reader: str, name: str) -> None:
+    picture(tmp_path / 'a.tif')
+    (tmp_path / 'data').mkdir()
+    if reader == 'ImageTable':
+        text(tmp_path / 'data/table.csv', f'path,label\n{name},x\n')
+        settings = dict(type='ImageTable', table='table.csv')
+    else:
+        text(tmp_path / 'data/list.txt', f'{name}\n')
+        settings = dict(type='BigEarthNet', split_file=str(tmp_path / 'data/list.txt'))
+    with pytest.raises(DataError, match='leads out of'):
+        listed(tmp_path / 'data', settings)
