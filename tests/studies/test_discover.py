@@ -19,7 +19,7 @@ from rsmm.toy.writers.series import write_series
 @pytest.fixture(scope='module')
 def cells(tmp_path_factory):
     out = tmp_path_factory.mktemp('toy') / 'cells'
-    write_series(out, seed=5, cells=1, static_cells=1, months=10, size=160, events=1, clouds=0)
+    write_series(out, seed=2, cells=1, static_cells=1, months=10, size=160, events=1, clouds=0)
     return out
 
 
