@@ -22,6 +22,16 @@ train_dataloader = dict(
     drop_last=True,
     dataset=dict(type='ChangeEventPairs', data_root=data_root, pipeline=train_pipeline),
 )
+# How tools/analysis_tools/extract_features.py reads images.
+test_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadRaster'),
+            dict(type='Resize', scale=(112, 112)),
+            dict(type='PackRaster'),
+        ]
+    )
+)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr, momentum=0.9))
 param_scheduler = dict(type='StepLR', step_size=7, gamma=0.1)
 train_cfg = dict(by_epoch=True, max_epochs=epochs)
