@@ -18,7 +18,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.model import build_model
-from rsmm.inference.scene import predict_scene, scene_scale
+from rsmm.inference.scene import predict_scene, scene_nodata, scene_scale
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         batch_size=args.batch_size,
         merge=args.merge,
         scale=scene_scale(args.config, args.cfg_options),
+        nodata=scene_nodata(args.config, args.cfg_options),
     )
     print(f'Written to {args.out}')
 

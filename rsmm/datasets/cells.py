@@ -14,7 +14,6 @@ import numpy as np
 from rsmm.datasets.dates import date_of, read_dates
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.io import read_mask
-from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster import opened, read_raster
 from rsmm.sensors import resolve_bands
 from rsmm.utils.listing import images_by_stem, list_files, list_folders, plain_stem
@@ -93,11 +92,11 @@ class Cell:
             DataError: It cannot be read, or lacks a band.
         """
         frame = self.frames[index]
-        _check_end(frame.image)
         image, found = read_raster(
             frame.image, bands=None if bands is None else resolve_bands(bands)
         )
-        valid = ~missing_pixels(image, found['nodata'])
+        missing = found.get('missing')
+        valid = np.ones(image.shape[:2], bool) if missing is None else ~missing
         if bands is None and image.dtype == np.uint8 and image.shape[2] in (2, 4):
             valid &= image[..., -1] > 0  # transparency
             image = image[..., :-1]
@@ -193,16 +192,6 @@ def find_cells(
             'table file,date',
         )
     return cells
-
-
-def _check_end(path: Path) -> None:
-    """Refuse a PNG that was cut off; GDAL fills what is missing with zeros and says nothing."""
-    if path.suffix.lower() != '.png' or not path.is_file():
-        return
-    with open(path, 'rb') as file:
-        file.seek(max(path.stat().st_size - 12, 0))
-        if b'IEND' not in file.read():
-            raise DataError('not a complete PNG', where=path, fix='Download or copy it again')
 
 
 def _read_folder(

@@ -54,7 +54,10 @@ def predict_frame(
         with ``valid`` (H, W) bool.
     """
     image, place = read_mosaic(frame.image, frame.udm)
-    image[~place['valid']] = 0
+    if not place['valid'].all():
+        # The network sees the mean where there is nothing, as it does in training.
+        image = image.astype(np.float32)
+        image[~place['valid']] = np.nan
     logits = predict_windows(
         image,
         image.shape[:2],

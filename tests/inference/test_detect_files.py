@@ -162,11 +162,14 @@ def test_grey_and_transparent_pictures_and_gaps(
     cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([image, np.full_like(grey, 9)]))
     cv2.imwrite(str(tmp_path / 'plain.png'), image)
     gaps = image[..., ::-1].astype(np.float32)
-    write_raster(tmp_path / 'black.tif', np.where(gaps < 60, 0, gaps), **PLACE)
+    empty = (gaps < 60).any(axis=2)
+    filled = gaps.copy()
+    filled[empty] = gaps[~empty].mean(axis=0, dtype=np.float64)
+    write_raster(tmp_path / 'filled.tif', filled, **PLACE)
     write_raster(tmp_path / 'gaps.tif', np.where(gaps < 60, np.nan, gaps), **PLACE)
     detector = load_detector(str(CONFIG), str(checkpoint), options={'scale': (128, 128)})
     predict = model_predictor(detector.model, detector.scale)
-    names = ('grey.png', 'repeated.png', 'alpha.png', 'plain.png', 'gaps.tif', 'black.tif')
+    names = ('grey.png', 'repeated.png', 'alpha.png', 'plain.png', 'gaps.tif', 'filled.tif')
     found = detect_files(
         predict, [tmp_path / name for name in names], tmp_path / 'out', detector.classes,
         score_threshold=0.055,

@@ -9,7 +9,8 @@ from mmpretrain.structures import DataSample
 from torch.testing import assert_close
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.models.semisup.batch import random_rows, shifted
+from rsmm.models.semisup.batch import Target, random_rows, shifted
+from rsmm.models.semisup.measures import pseudo_label_measures
 from rsmm.models.semisup.reading import read_batch
 from rsmm.registry import MODELS
 from tests.models.semisup.tables import CLASSES, SIZE, batch, build, prepare, rule_config, total
@@ -263,6 +264,18 @@ class TestDistillation:
         assert model.backbone.extra_token == 'none'
         assert 'loss_distill' not in model(*batch(False, 0), mode='loss')
 
+    @pytest.mark.parametrize(('many', 'nothing', 'all_'), [(False, 1.0, 0.0), (True, (0, 1), 0.0)])
+    def test_does_not_depend_on_the_mask(self, many, nothing, all_):
+        found = []
+        for threshold in (nothing, all_):
+            model = build('STSSLClassifier', 'FixMatchRule', many, threshold=threshold)
+            found.append(model(*batch(many, 0), mode='loss'))
+        assert [float(losses['used']) for losses in found] == [0, 1]
+        assert found[0]['loss_unsupervised'] == 0
+        assert found[0]['teacher_loss_unsupervised'] == 0
+        assert found[1]['loss_unsupervised'] > 0
+        assert found[0]['loss_distill'] == found[1]['loss_distill']
+
     def test_compares_what_both_learn_from(self):
         model = build('STSSLClassifier', 'FixMatchRule', False).eval()
         inputs, samples = batch(False, 0)
@@ -285,7 +298,9 @@ class TestDistillation:
         assert_close(losses['loss_distill'], ((student - teacher) ** 2).mean())
 
 
-@pytest.mark.parametrize('rule', ['FixMatchRule', 'VATRule', 'MixMatchRule', 'SimMatchRule'])
+@pytest.mark.parametrize(
+    'rule', ['FixMatchRule', 'VATRule', 'MeanTeacherRule', 'MixMatchRule', 'SimMatchRule']
+)
 def test_a_cnn_under_the_same_rules(rule):
     torch.manual_seed(0)
     model = MODELS.build(
@@ -418,3 +433,26 @@ def test_vat_moves_images_where_predictions_change_most():
     assert_close(lengths, torch.ones_like(lengths))
     random = [start / start.flatten(1).norm(dim=1).view(-1, 1, 1, 1) for start in starts]
     assert min(map(change, found)) > max(map(change, random))
+
+
+class TestMeasures:
+    def test_one_label(self):
+        target = Target(torch.tensor([0, 1, 2, 0]), torch.tensor([True, True, False, True]))
+        found = pseudo_label_measures(target, torch.tensor([0, 2, 2, -1]), False)
+        assert found['used'] == 0.75
+        assert found['pseudo_accuracy'] == 0.5, 'of the used ones whose truth is known'
+        assert 'pseudo_accuracy' not in pseudo_label_measures(target, None, False)
+
+    def test_soft_labels_and_weights(self):
+        target = Target(torch.tensor([[0.6, 0.4], [0.1, 0.9]]), torch.tensor([0.25, 0.75]))
+        found = pseudo_label_measures(target, torch.tensor([0, 0]), False)
+        assert found == {'used': 0.5, 'pseudo_accuracy': 0.25}
+
+    def test_many_labels(self):
+        target = Target(torch.tensor([[0.9, 0.2, 0.7]]), torch.tensor([[True, True, True]]))
+        found = pseudo_label_measures(target, torch.tensor([[1.0, 1.0, -1.0]]), True)
+        assert found == {'used': 1, 'pseudo_accuracy': 0.5}
+
+    def test_nothing_used(self):
+        target = Target(torch.tensor([0]), torch.tensor([False]))
+        assert pseudo_label_measures(target, torch.tensor([0]), False) == {'used': 0}

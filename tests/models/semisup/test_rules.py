@@ -103,6 +103,19 @@ def test_single_precision_is_enough(name, many):
     assert_close(*gradients, atol=1e-4 * float(gradients[1].abs().max()), rtol=1e-3)
 
 
+@every_rule
+def test_mixed_precision(name, many):
+    """Thresholds and losses stay in single precision when the network runs in half of it."""
+    model = build('STSSLClassifier', name, many)
+    for step in range(2):
+        with torch.autocast('cpu', torch.bfloat16):
+            losses = model(*batch(many, step), mode='loss')
+        total(losses).backward()
+    assert all(value.isfinite() for value in losses.values())
+    floating = [v for v in model.state_dict().values() if v.is_floating_point()]
+    assert {value.dtype for value in floating} == {torch.float32}
+
+
 #: Rules whose supervised term is the plain one.
 PLAIN = [
     (name, many)
