@@ -1,8 +1,8 @@
 """Packaging: what ``pip install .``, ``pip install -e .`` and ``pip wheel .`` do.
 
-Beside the package itself a wheel carries ``configs/``, ``tools/`` and ``model-index.yml`` as
-``rsmm/.mim``, where ``rsmm.apis`` and OpenMMLab's ``mim`` look for them. An editable install uses
-the checkout itself, so nothing is copied or linked there.
+Beside the package itself a wheel carries ``configs/``, ``tools/``, ``zoo/`` and ``model-index.yml``
+as ``rsmm/.mim``, where ``rsmm.apis`` and OpenMMLab's ``mim`` look for them. An editable install
+uses the checkout itself, so nothing is copied or linked there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 CARRIED = ('configs', 'tools', 'model-index.yml')
+WEIGHTS = 'zoo'  # the largest part of a wheel, so it is in there once
 
 
 def version() -> str:
@@ -35,11 +36,11 @@ def requirements(name: str) -> list[str]:
     return [line for line in stripped if line and not line.startswith('-')]
 
 
-def copy_carried(target: Path) -> None:
-    """Copy what a wheel carries for ``mim`` into ``target``."""
+def copy_carried(target: Path, *more: str) -> None:
+    """Copy what a wheel carries for ``mim``, and ``more`` of the checkout, into ``target``."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in CARRIED:
+    for name in (*CARRIED, *more):
         source = ROOT / name
         if source.is_dir():
             ignored = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
@@ -63,7 +64,7 @@ class BuildWithConfigs(build_py):
     def run(self) -> None:
         super().run()
         if not getattr(self, 'editable_mode', False):
-            copy_carried(Path(self.build_lib) / 'rsmm' / '.mim')
+            copy_carried(Path(self.build_lib) / 'rsmm' / '.mim', WEIGHTS)
 
 
 class WheelForMim(bdist_wheel):

@@ -45,7 +45,9 @@ def load_tiles(data_root: str, predict) -> dict[str, tuple]:
     tiles = {}
     for entry in map(dataset.get_data_info, range(len(dataset))):
         image, place = read_raster(entry['img_path'])
-        truth, _ = read_footprints(entry['label_path'], place['crs'], place['transform'])
+        truth, _ = read_footprints(
+            entry['label_path'], place['crs'], place['transform'], shape=image.shape[:2]
+        )
         tiles[entry['aoi']] = image, truth, predict(image[None])[0]
     return tiles
 

@@ -18,6 +18,7 @@ from mmengine.config import DictAction
 from rsmm.apis.cli import guarded
 from rsmm.inference.detect_files import VECTOR_FORMATS, detect_files, find_images, load_detector
 from rsmm.inference.detection import model_predictor
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-pictures', action='store_true')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 Examples:
     python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif
+    python tools/predict_scene.py zoo_eurosat-rgb zoo scene.tif --out classes.tif
     python tools/predict_scene.py CONFIG CKPT before.tif after.tif --out change.tif
     python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif --bands B02 B03 B04 B08
 
@@ -17,7 +18,8 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.model import build_model
-from rsmm.inference.scene import predict_scene, scene_scale
+from rsmm.inference.scene import predict_scene, scene_nodata, scene_scale
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -25,20 +27,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config')
-    parser.add_argument('checkpoint', help="weights, or 'random'")
+    parser.add_argument('config', help='config file, or a name of the zoo')
+    parser.add_argument('checkpoint', help="weights, 'zoo' or 'random'")
     parser.add_argument('images', nargs='+', help='one image, or the earlier and the later one')
     parser.add_argument('--out', required=True, help='GeoTIFF to write')
     parser.add_argument(
         '--bands', nargs='+', help='of the files in order, if they do not name them'
     )
-    parser.add_argument('--tile', type=int, default=512)
-    parser.add_argument('--stride', type=int, help='default: seven eighths of the tile')
+    parser.add_argument('--tile', type=int, help='default: 512; 64 for a classifier of chips')
+    parser.add_argument('--stride', type=int, help='default: 7/8 of the tile; 32 for a classifier')
     parser.add_argument('--batch-size', type=int, default=4)
     parser.add_argument('--merge', choices=('mean', 'linear'), default='linear')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         batch_size=args.batch_size,
         merge=args.merge,
         scale=scene_scale(args.config, args.cfg_options),
+        nodata=scene_nodata(args.config, args.cfg_options),
     )
     print(f'Written to {args.out}')
 

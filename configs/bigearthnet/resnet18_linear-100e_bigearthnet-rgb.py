@@ -17,7 +17,7 @@ model = dict(
     head=dict(
         type='mmpretrain.MultiLabelLinearClsHead',
         num_classes=19,
-        in_channels=512,
+        in_channels='auto',
         loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
     ),
 )

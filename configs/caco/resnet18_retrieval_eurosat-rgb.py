@@ -8,6 +8,8 @@ _base_ = [
 
 model = dict(neck=None, head=None)
 # As SeCo's and CACo's probes: images in [0, 1], nothing else.
-data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', scale=255)
+data_preprocessor = dict(
+    _delete_=True, type='MultiSpectralPreprocessor', bands='eurosat-rgb', scale=255
+)
 test_evaluator = dict(_delete_=True, type='RetrievalPR', topk=(20, 100), queries=50, seed=42)
 test_cfg = dict(type='FeatureTestLoop')

@@ -1,3 +1,3 @@
 _base_ = './teco_resnet18_1000e_caco-100k.py'
 
-model = dict(backbone=dict(depth=50), neck=dict(in_channels=2048))
+model = dict(backbone=dict(depth=50))

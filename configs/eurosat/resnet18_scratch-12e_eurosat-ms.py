@@ -9,6 +9,6 @@ _base_ = [
 
 # The network of resnet18_scratch-12e_eurosat-rgb.py.
 model = dict(
-    backbone=dict(type='mmpretrain.ResNetV1d', in_channels=13, strides=(1, 2, 2, 1)),
+    backbone=dict(type='mmpretrain.ResNetV1d', strides=(1, 2, 2, 1)),
     head=dict(loss=dict(_delete_=True, type='mmpretrain.LabelSmoothLoss', label_smooth_val=0.1)),
 )

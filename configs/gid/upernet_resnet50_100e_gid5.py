@@ -1,8 +1,14 @@
-# mmseg's UPerNet head. For more bands: --cfg-options model.bands=N model.backbone.in_channels=N
+# mmseg's UPerNet head on a ResNet-50.
 _base_ = './unet_resnet18_100e_gid5.py'
 
 model = dict(
-    backbone=dict(_delete_=True, type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3)),
+    backbone=dict(
+        _delete_=True,
+        type='mmpretrain.ResNet',
+        depth=50,
+        in_channels='auto',
+        out_indices=(0, 1, 2, 3),
+    ),
     decode_head=dict(
         _delete_=True,
         type='mmseg.UPerHead',

@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(in_channels=13))
 view = [
     dict(type='RandomResizedCrop', size=32, scale=(0.1, 1.0)),
     dict(type='RandomDihedral'),

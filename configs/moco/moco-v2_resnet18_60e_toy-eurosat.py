@@ -10,7 +10,6 @@ chips = dict(
 )
 model = dict(
     backbone=dict(stem_channels=32, base_channels=32),
-    neck=dict(in_channels=256),
     # Shorter than the dataset: no image meets its own older keys as negatives.
     queue_len=512,
 )

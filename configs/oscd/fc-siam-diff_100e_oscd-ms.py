@@ -18,4 +18,3 @@ data_preprocessor = dict(
 train_dataloader = dict(dataset=dict(bands='ms', pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(bands='ms', pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(bands='ms', pipeline=test_pipeline))
-model = dict(bands=13, backbone=dict(in_channels=13))

@@ -15,7 +15,7 @@ train_pipeline = [
 ]
 
 model = dict(
-    backbone=dict(_delete_=True, type='mmpretrain.ResNet', depth=50, in_channels=10,
+    backbone=dict(_delete_=True, type='mmpretrain.ResNet', depth=50, in_channels='auto',
                   out_indices=(0, 1, 2, 3)),
     decode_head=dict(_delete_=True, type='SACoDecoder', in_channels='auto', num_classes=20,
                      dense=True),

@@ -17,7 +17,7 @@ train_pipeline = [*steps, dict(type='RandomDihedral'), dict(type='PackMap')]
 test_pipeline = [*steps, dict(type='PackMap')]
 
 model = dict(frozen=frozen, decode_head=dict(num_classes=20))
-data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor')
+data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', bands='s2-rgb')
 train_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
 test_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))

@@ -14,8 +14,8 @@ steps = [
 train_pipeline = [*steps, dict(type='RandomDihedral'), dict(type='PackMap')]
 test_pipeline = [*steps, dict(type='PackMap')]
 
-model = dict(bands=10, backbone=dict(in_channels=10), decode_head=dict(num_classes=20))
-data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor')
+model = dict(decode_head=dict(num_classes=20))
+data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', bands='pastis')
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))

@@ -9,7 +9,7 @@ gamma = 1.0
 model = dict(
     type='RasterSegmentor',
     multiple=16,  # two pixels at the deepest level, so that series of single pixels will do
-    backbone=dict(type='UTAE', in_channels=10),
+    backbone=dict(type='UTAE', in_channels='auto'),
     decode_head=dict(type='OutputHead', in_channels=32, num_classes=20),
     loss=dict(type='SegLoss'),
 )

@@ -2,5 +2,4 @@ _base_ = './saco-plus_resnet18_100e_caco-100k.py'
 
 model = dict(
     backbone=dict(depth=50, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
-    neck=dict(in_channels=2048),
 )

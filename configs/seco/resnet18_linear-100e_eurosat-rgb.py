@@ -5,7 +5,9 @@ _base_ = '../eurosat/resnet18_linear-20e_eurosat-rgb.py'
 model = dict(
     data_preprocessor=dict(type='MultiSpectralPreprocessor', bands='eurosat-rgb', scale=255)
 )
-data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', scale=255)
+data_preprocessor = dict(
+    _delete_=True, type='MultiSpectralPreprocessor', bands='eurosat-rgb', scale=255
+)
 train_pipeline = [dict(type='LoadRaster'), dict(type='PackRaster')]
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
 param_scheduler = dict(milestones=[60, 80])

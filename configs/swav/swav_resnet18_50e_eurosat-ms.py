@@ -10,7 +10,7 @@ model = dict(
     data_preprocessor=dict(
         _delete_=True, type='MultiSpectralPreprocessor', bands=bands, stats='eurosat'
     ),
-    backbone=dict(depth=18, in_channels=13),
+    backbone=dict(depth=18),
     neck=dict(in_channels=width, hid_channels=width),
     head=dict(loss=dict(num_prototypes=100, num_crops=(2, 4))),
 )

@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from rsmm.apis import run
 from rsmm.engine.distributed import LAUNCHERS
 from rsmm.errors import RsmmError
+from rsmm.utils.outputs import keep_arguments
 
 INTERRUPTED = 130
 
@@ -134,8 +135,10 @@ def test_main(argv: Sequence[str] | None = None) -> int:
     _common_arguments(parser)
     args = parser.parse_args(argv)
     _apply_environment(args)
-    return guarded(
-        lambda: run.test(
+
+    def command() -> None:
+        keep_arguments(args)
+        run.test(
             args.config,
             args.checkpoint,
             work_dir=args.work_dir,
@@ -146,4 +149,5 @@ def test_main(argv: Sequence[str] | None = None) -> int:
             options=args.cfg_options,
             launcher=args.launcher,
         )
-    )
+
+    return guarded(command)

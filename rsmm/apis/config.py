@@ -116,10 +116,17 @@ def default_scope(config: Config) -> Iterator[None]:
 
 
 def model_settings(config: Config) -> dict:
-    """Return the settings of a config's model with its preprocessor, as the runner joins them."""
-    if config.get('data_preprocessor') is None:
-        return config.model
-    return {'data_preprocessor': config.data_preprocessor, **config.model}
+    """Return the settings of a config's model as the runner completes them.
+
+    The preprocessor joins them, and ``in_channels='auto'`` is replaced.
+    """
+    from rsmm.models.channels import fill_channels
+
+    settings = {**config.model}
+    if config.get('data_preprocessor') is not None:
+        settings.setdefault('data_preprocessor', config.data_preprocessor)
+    with default_scope(config):
+        return fill_channels(settings, config.filename)
 
 
 def _from_file(path: Path) -> Config:

@@ -7,6 +7,7 @@ the registries, weights are tensors.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 HUB = 'hf://'
 _SPEC = re.compile(r'hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?')
 _FILES = ('config.json', 'model.safetensors')
+_ENTRY = re.compile(
+    r'(?:(?P<scope>rsmm|mmpretrain|mmdet|mmseg|mmcv|mmengine)\.)?(?P<name>[A-Za-z]\w*)'
+)
+_OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
 
 
 def half_weights(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -135,14 +140,75 @@ def _read_config(path: Path, spec: str) -> dict:
             where=spec,
             fix='It takes folders that publish_model.py --folder wrote',
         )
+    _check_types(model, spec)
     return {**about, 'model': _without_init(model)}
 
 
 def _without_init(settings):
-    """Drop ``init_cfg`` everywhere: the weights are in the file, and it may name files."""
+    """Drop what names further weights, everywhere: the weights are in the file."""
     if isinstance(settings, Mapping):
-        kept = {key: value for key, value in settings.items() if key != 'init_cfg'}
+        kept = {key: value for key, value in settings.items() if key not in _OTHER_WEIGHTS}
         return {key: _without_init(value) for key, value in kept.items()}
     if isinstance(settings, list | tuple):
         return [_without_init(value) for value in settings]
     return settings
+
+
+def _check_types(settings, spec: str) -> None:
+    """Refuse a ``type`` that is not a plain name of a registry.
+
+    A name that no registry knows is otherwise looked up as something to import and call, and these
+    settings come from elsewhere.
+
+    Raises:
+        ConfigError: A ``type`` is dotted, of another package, or the name of a module.
+    """
+    if isinstance(settings, list | tuple):
+        for value in settings:
+            _check_types(value, spec)
+    if not isinstance(settings, Mapping):
+        return
+    for key, value in settings.items():
+        if key == 'type' and not _is_entry(value):
+            raise ConfigError(
+                f'config.json asks for {value!r}, which is not an entry of a registry',
+                where=spec,
+                fix='Do not use this model; nothing of it was run',
+            )
+        _check_types(value, spec)
+
+
+def _is_entry(name: object) -> bool:
+    found = _ENTRY.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        return False
+    if found['scope'] is None:
+        return importlib.util.find_spec(name) is None
+    return not hasattr(importlib.import_module(found['scope']), found['name'])
+
+
+def publish_zoo_file(
+    config: str | PathLike, checkpoint: str | PathLike, folder: str | PathLike, half: bool = False
+) -> Path:
+    """Write an experiment's weights for the ``zoo/`` folder: ``<name>-<hash>.safetensors``.
+
+    Args:
+        config: Name or config file of the experiment.
+        checkpoint: Its weights; loaded strictly before anything is written.
+        folder: Folder to write to, made if absent.
+        half: Write matrices and filters in half precision.
+
+    Returns:
+        The file; the digits in its name are the first eight of its SHA-256.
+
+    Raises:
+        ConfigError, CheckpointError: As :func:`write_folder`.
+    """
+    state = build_model(config, checkpoint).state_dict()
+    folder, name = Path(folder), Path(config).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f'.{name}.safetensors'
+    sha256 = write_weights(half_weights(state) if half else state, draft)
+    target = folder / f'{name}-{sha256[:8]}.safetensors'
+    os.replace(draft, target)
+    return target

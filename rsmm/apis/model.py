@@ -49,6 +49,7 @@ def build_model(
             device.
         CheckpointError: The checkpoint cannot be read or belongs to another model.
     """
+    from rsmm.models.channels import check_bands
     from rsmm.registry import MODELS
 
     if checkpoint is not None:
@@ -60,6 +61,7 @@ def build_model(
     _check_device(device)
     with default_scope(config), _quiet():
         model = MODELS.build(model_settings(config))
+        check_bands(model, config.filename)
         if part is not None and not hasattr(model, part):
             raise ConfigError(
                 f'{type(model).__name__} has no {part}',

@@ -8,6 +8,7 @@ SACo (training files and releases). The last three number the layers of a torchv
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ import torch
 
 from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.checkpoints.layouts import LAYOUTS
-from rsmm.checkpoints.safe_pickle import foreign_names, load_with_stubs
+from rsmm.checkpoints.safe_pickle import foreign_names
+from rsmm.checkpoints.torch_archive import load_with_stubs
 from rsmm.checkpoints.weights import RESNET_DEPTHS, state_dict_of
 from rsmm.errors import CheckpointError, ConfigError, did_you_mean
 from rsmm.registry import MODELS
@@ -152,7 +154,7 @@ def read_foreign_checkpoint(path: str | PathLike) -> dict:
     """Read another project's checkpoint, keeping tensors only.
 
     Training files of SeCo and CACo pickle data modules and callbacks; nothing of that is imported
-    or run, see :func:`rsmm.checkpoints.safe_pickle.load_with_stubs`.
+    or run, see :func:`rsmm.checkpoints.torch_archive.load_with_stubs`.
 
     Raises:
         CheckpointError: The file is absent or damaged.
@@ -162,7 +164,14 @@ def read_foreign_checkpoint(path: str | PathLike) -> dict:
     except CheckpointError:
         if not Path(path).is_file() or not foreign_names(path):
             raise
-    return load_with_stubs(path)
+    try:
+        return load_with_stubs(path)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f'cannot be read as weights: {error}',
+            where=path,
+            fix='Ask for a file of plain weights',
+        ) from error
 
 
 def _tensors(checkpoint: Mapping, where: str | PathLike | None) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from mmengine.logging import print_log
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from rsmm.checkpoints.plain_numpy import finished
 from rsmm.checkpoints.safe_pickle import foreign_names, harmless_globals
 from rsmm.errors import CheckpointError, did_you_mean
 from rsmm.utils import atomic_write
@@ -223,7 +224,7 @@ def _damaged(path: Path, what: str) -> CheckpointError:
 def _read_pickle(path: Path, map_location, trusted: bool) -> object:
     try:
         with torch.serialization.safe_globals(harmless_globals()):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            return finished(torch.load(path, map_location=map_location, weights_only=True))
     except Exception as error:  # damaged bytes make the unpickler fail in any way there is
         names = foreign_names(path)
         if 'map_location' in str(error) and not names:  # saved on a device this machine lacks

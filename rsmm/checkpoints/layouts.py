@@ -174,7 +174,11 @@ def _swin_config(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict:
 
 
 def efficientnet_lite0(state: Mapping[str, Tensor]) -> Layout | None:
-    """EfficientNet-Lite0 of EfficientNet-PyTorch, as timm's network of that name."""
+    """EfficientNet-Lite0 of EfficientNet-PyTorch or timm, as timm's network of that name."""
+    if 'conv_stem.weight' in state and 'blocks.6.0.conv_dw.weight' in state:
+        kept = [key for key in state if not key.startswith('classifier.')]
+        names = {f'timm_model.{key}': key for key in kept}
+        return dict(state), names, _lite0(state['conv_stem.weight'])
     if '_conv_stem.weight' not in state or '_blocks.15._depthwise_conv.weight' not in state:
         return None
     places = [(stage, block) for stage, n in enumerate(_LITE_STAGES) for block in range(n)]
@@ -188,12 +192,15 @@ def efficientnet_lite0(state: Mapping[str, Tensor]) -> Layout | None:
             names[f'timm_model.blocks.{stage}.{block}.{parts[part]}.{leaf}'] = old
         elif first in _LITE_ENDS:
             names[f'timm_model.{_LITE_ENDS[first]}.{rest}'] = old
-    backbone = {
+    return dict(state), names, _lite0(state['_conv_stem.weight'])
+
+
+def _lite0(stem: Tensor) -> dict:
+    return {
         'type': 'mmpretrain.TIMMBackbone',
         'model_name': 'tf_efficientnet_lite0',
-        'in_channels': state['_conv_stem.weight'].shape[1],
+        'in_channels': stem.shape[1],
     }
-    return dict(state), names, backbone
 
 
 LAYOUTS: tuple[Callable[[Mapping[str, Tensor]], Layout | None], ...] = (

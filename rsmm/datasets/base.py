@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
 
-from rsmm.errors import DataNotFoundError
+from rsmm.errors import ConfigError, DataNotFoundError
 from rsmm.registry import TRANSFORMS
 
 
@@ -64,3 +64,35 @@ class RSDataset(BaseDataset):
                 f'--out {out or f"data/toy/{cls.TOY_NAME}"}'
             )
         return DataNotFoundError(what, where=where, fix=fix)
+
+
+def leaf_datasets(dataset) -> Iterator:
+    """The datasets in a wrapper (repeated, joined, seeded, two streams), or the dataset itself."""
+    parts = getattr(dataset, 'datasets', None)
+    if parts is None and getattr(dataset, 'dataset', None) is not None:
+        parts = [dataset.dataset]
+    if parts is None:
+        yield dataset
+        return
+    for part in parts.values() if isinstance(parts, Mapping) else parts:
+        yield from leaf_datasets(part)
+
+
+def check_same_classes(train, other) -> None:
+    """Refuse two datasets of one kind with other classes: a label would mean two things.
+
+    Classes that a file gives (COCO) differ where one of two files lacks a category.
+
+    Raises:
+        ConfigError: Names the classes that only one of them has.
+    """
+    for one in leaf_datasets(train):
+        for two in leaf_datasets(other):
+            classes = [(data.metainfo.get('classes') or ()) for data in (one, two)]
+            if type(one) is type(two) and tuple(classes[0]) != tuple(classes[1]):
+                lone = sorted(set(classes[0]) ^ set(classes[1])) or ['in another order']
+                raise ConfigError(
+                    f'training and validation have other classes ({", ".join(lone[:8])})',
+                    where=type(one).__name__,
+                    fix='Give both datasets the same classes=[...]',
+                )

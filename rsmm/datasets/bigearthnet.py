@@ -15,7 +15,7 @@ from rsmm.datasets.classes import CLASSES
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import canonical_band, resolve_bands
-from rsmm.utils.listing import TIFF, by_stem, list_files, list_folders
+from rsmm.utils.listing import TIFF, by_stem, inside, list_files, list_folders
 
 _LABELS_43 = CLASSES['bigearthnet-43']
 _MERGED = {
@@ -153,6 +153,8 @@ class BigEarthNet(RSDataset):
                     where=labels_file(folder),
                     fix='Complete the download, or name the patches with split_file',
                 )
+        for name in names:
+            inside(self.data_root, name, self.split_file or self.data_root)
         return [name for name in names if name not in excluded]
 
     def _listed(self) -> list[str]:

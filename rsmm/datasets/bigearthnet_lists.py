@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.checkpoints.frame_pickle import read_frame_pickle
+from rsmm.datasets.bigearthnet import labels_file
 from rsmm.datasets.bigearthnet_ssl import COLUMNS, read_metadata
 from rsmm.datasets.classes import CLASSES
 from rsmm.errors import DataError
 from rsmm.utils import atomic_write, track
+from rsmm.utils.listing import list_folders
 
 #: Order of the 43 labels in the published multi-hot vectors; CLASSES has CORINE's own.
 PUBLISHED_43 = (
@@ -86,7 +88,7 @@ def list_folder(root: str | Path, out: str | Path, names: Iterable[str] | None =
         Number of patches.
     """
     if names is None:
-        names = sorted(path.parent.name for path in Path(root).glob('*/*_labels_metadata.json'))
+        names = [path.name for path in list_folders(root) if labels_file(path).is_file()]
     rows = [
         {'patch': name, **read_metadata(Path(root) / name / f'{name}_labels_metadata.json')}
         for name in track(list(names), 'Reading metadata')

@@ -12,7 +12,7 @@ from rsmm.datasets.table_rows import label_text, read_rows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import resolve_bands
-from rsmm.utils.listing import list_files
+from rsmm.utils.listing import inside, list_files
 
 _SUBSETS = ('labelled', 'unlabelled', 'all')
 
@@ -137,7 +137,7 @@ class ImageTable(RSDataset):
         return [name.strip() for name in names]
 
     def _info(self, row: Mapping) -> dict:
-        path = Path(self.data_root) / str(row['path'])
+        path = inside(self.data_root, str(row['path']), self.table)
         if not path.is_file():
             raise DataNotFoundError(f'no such image {path}', fix='Check path and data_root')
         info: dict = {'img_path': str(path)}

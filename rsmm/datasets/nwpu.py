@@ -48,7 +48,9 @@ class NWPUVHR10(BoxDataset):
         root = Path(self.data_root)
         if self.coco_file is not None:
             path = root / self.coco_file
-            entries, _ = read_coco(path, root / self.IMAGES, self.metainfo['classes'], self.on_bad)
+            classes = self.metainfo['classes']
+            images = root / self.IMAGES
+            entries, _ = read_coco(path, images, classes, self.on_bad, all_of_them=True)
             require_images(entries, path)
             return entries
         bad = BadBoxes(self.on_bad)

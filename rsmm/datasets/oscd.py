@@ -61,6 +61,8 @@ class OSCD(MapDataset):
     """
 
     METAINFO = {'classes': CLASSES['change'], 'palette': PALETTES['change']}
+    #: Of Sentinel-2's bands, which have no nodata tag.
+    NODATA = 0.0
     TOY_NAME = 'oscd'
 
     def __init__(
@@ -121,6 +123,7 @@ class OSCD(MapDataset):
             'date_files': files,
             'bands': self.bands,
             'resample': True,
+            'file_nodata': None if isinstance(first, str) else self.NODATA,
             'label_path': None if label is None else str(label),
             'label_encoding': '1/2' if label is not None and has_suffix(label, TIFF) else 'auto',
             'dates': read_dates(folder / 'dates.txt'),

@@ -18,6 +18,7 @@ from rsmm.datasets.transforms.scenes import LoadScenes
 from rsmm.errors import DataError
 from rsmm.registry import DATASETS
 from rsmm.utils import atomic_write, track
+from rsmm.utils.outputs import names_as_lines
 
 
 def write_pack(
@@ -80,7 +81,7 @@ def _write_files(folder: Path, names: Sequence[str], load: Callable[[int], dict]
         transforms=np.array(index.transforms, np.float64),
         crs=np.array(index.crs_numbers, np.int16),
     )
-    (folder / 'names.txt').write_text('\n'.join(names) + '\n', encoding='utf-8')
+    (folder / 'names.txt').write_text(names_as_lines(names, folder), encoding='utf-8')
     (folder / 'pack.json').write_text(json.dumps(index.about(), indent=1), encoding='utf-8')
 
 
@@ -235,7 +236,7 @@ def write_shards(
 
 def _write_plan(out: Path, about: dict, names: Sequence[str]) -> None:
     """Write the plan, or check that the one that is there is the same."""
-    text = '\n'.join(names) + '\n'
+    text = names_as_lines(names, out)
     if out.exists() and any(out.iterdir()):
         same = read_plan(out) == about
         if not same or (out / 'names.txt').read_text(encoding='utf-8') != text:

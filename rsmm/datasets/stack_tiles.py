@@ -17,7 +17,9 @@ import numpy as np
 from rsmm.datasets.packing import write_shards
 from rsmm.datasets.scenes import scene_date
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.geo.missing import fill_missing
 from rsmm.geo.raster import read_raster
+from rsmm.geo.tags import check_tags
 from rsmm.utils import track
 from rsmm.utils.listing import TIFF, list_files, list_folders
 
@@ -104,8 +106,14 @@ def _some(stacks: dict, root: str | Path, expected: str) -> dict:
 def read_image(source: Source, bands: Sequence[str]) -> np.ndarray:
     """Read a date on one grid, (H, W, C); coarser bands are interpolated to the finest."""
     if isinstance(source, Path):
-        return read_raster(source, tuple(bands))[0]
-    planes = [read_raster(source[band], (band,))[0][..., 0] for band in bands]
+        image, found = read_raster(source, tuple(bands))
+        return fill_missing(image, found.get('missing'))
+    planes, founds = zip(*(read_raster(source[band], (band,)) for band in bands), strict=True)
+    check_tags(founds, [source[band] for band in bands])
+    planes = [
+        fill_missing(plane, found.get('missing'))[..., 0]
+        for plane, found in zip(planes, founds, strict=True)
+    ]
     height, width = max(plane.shape for plane in planes)
     return np.stack([cv2.resize(plane, (width, height)) for plane in planes], axis=-1)
 

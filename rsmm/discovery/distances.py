@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from rsmm.errors import DataError
+
+# Tails of real noise are heavier than exponential ones: how much farther the floor goes.
+_MARGIN = 1.5
+# Places whose whole series are in memory at once.
+_PLACES = 8_192
 
 
 def change_distances(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,35 +101,118 @@ def persistent_change(
 
 
 def temporary_change(
-    features: np.ndarray, changed: np.ndarray, threshold: float | np.ndarray
+    features: np.ndarray,
+    changed: np.ndarray,
+    threshold: float | np.ndarray,
+    share: float = 0.0,
+    confirm: bool = False,
 ) -> np.ndarray:
     """Return the changes that the rest of the series takes back.
 
-    A change from t to t + 1 is temporary if the old state returns (some later frame is within
-    ``threshold`` of frame t) or the new one was there before (some earlier frame is within
-    ``threshold`` of frame t + 1). Clouds that come or leave, and fields within a series longer
-    than their season, do so; a house that is built does not.
+    A change from t to t + 1 is temporary if the old state returns (some later frame is near frame
+    t) or the new one was there before (some earlier frame is near frame t + 1). Clouds that come
+    or leave, and fields within a series longer than their season, do so; a house that is built
+    does not. Near is a distance not above ``threshold``, nor above ``share`` of the change itself.
 
     Args:
         features: ``(T, C, H, W)``, unit norm over C.
         changed: ``(T, H, W)`` bool, changes from each frame to the next; only these are looked at.
         threshold: As for :func:`persistent_change`.
+        share: Of the change's own distance; a quarter is half of the way.
+        confirm: Count as temporary as well what leaves a state that no earlier frame had for one
+            that no later frame has, such as one cloud after another, and all that leaves the
+            first frame: nothing tells whether that was a cloud.
 
     Returns:
         ``(T, H, W)`` bool, a part of ``changed``.
     """
     out = np.zeros_like(changed, dtype=bool)
-    count = len(features)
     limits = np.broadcast_to(threshold, changed.shape[1:])
-    for t in range(count - 1):
-        rows, columns = np.nonzero(changed[t])
-        if not len(rows):
-            continue
-        near = 1 - limits[rows, columns]
-        old, new = features[t][:, rows, columns], features[t + 1][:, rows, columns]
-        back = np.zeros(len(rows), bool)
-        for s in (s for s in range(count) if s not in (t, t + 1)):
-            other = features[s][:, rows, columns]
-            back |= np.einsum('cn,cn->n', old if s > t else new, other) >= near
-        out[t, rows, columns] = back
+    for t in range(len(features) - 1):
+        places = np.argwhere(changed[t])
+        for start in range(0, len(places), _PLACES):
+            rows, columns = places[start : start + _PLACES].T
+            series = np.stack([frame[:, rows, columns] for frame in features])  # (T, C, N)
+            near = limits[rows, columns]
+            out[t, rows, columns] = _taken_back(series, t, near, share, confirm)
     return out
+
+
+def _taken_back(series, t: int, near: np.ndarray, share: float, confirm: bool) -> np.ndarray:
+    """Return which of N places return to frame t, or were like frame t + 1 before, ``(N,)``."""
+    to_old = 1 - np.einsum('tcn,cn->tn', series, series[t])
+    to_new = 1 - np.einsum('tcn,cn->tn', series, series[t + 1])
+    near = np.maximum(near, share * to_old[t + 1])
+    back = (to_old[t + 2 :] <= near).any(axis=0) | (to_new[:t] <= near).any(axis=0)
+    if not confirm:
+        return back
+    known = (to_old[:t] <= near).any(axis=0) | (to_new[t + 2 :] <= near).any(axis=0)
+    return back | ~known | (t == 0)
+
+
+def spread_change(weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
+    """Return the weak changes that touch a strong one, through each other, in place or time.
+
+    The Otsu threshold lies between small and large changes, often in the midst of the large ones:
+    alone it finds the heart of an event and loses its rim and its paler half.
+
+    Args:
+        weak: ``(T, H, W)`` bool.
+        strong: ``(T, H, W)`` bool; only what is weak as well counts.
+    """
+    labels, _ = ndimage.label(weak, np.ones((3, 3, 3)))
+    kept = np.zeros(labels.max() + 1, bool)
+    kept[labels[strong & weak]] = True
+    return kept[labels] & weak
+
+
+def sharpen_change(changed: np.ndarray, d1: np.ndarray, window: int = 3) -> np.ndarray:
+    """Return the changes that reach half of the strongest one beside them.
+
+    Features that average over a window see an edge before they reach it. Where it lies the
+    change has half its height, that is a quarter of the squared distance that ``d1`` is.
+
+    Args:
+        changed: ``(T, H, W)`` bool.
+        d1: ``(T, H, W)`` distances to the next frame.
+        window: Side of the average in grid cells.
+    """
+    reach = 2 * window - 1  # from the rim to where the window sees nothing but change
+    peak = ndimage.maximum_filter(np.where(changed, d1, 0), (1, reach, reach))
+    return changed & (d1 >= peak / 4)
+
+
+def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1e-3) -> float:
+    """Return the distance that noise alone hardly ever exceeds.
+
+    What changes is alike in neighbours, noise is not: half the squared difference of the change
+    at two places ``lag`` apart is a distance that only noise made. Its median and upper quartile
+    over a frame set an exponential tail, which is followed, half as far again, to where a share
+    ``alarms`` of static ground would exceed it. The median over the frames is returned.
+
+    Args:
+        features: ``(T, C, H, W)``, unit norm over C; zeros are no data.
+        lag: Grid cells between the two places: more than features share pixels over.
+        alarms: Share of the voxels of static ground that may exceed the floor; persistence and
+            the least size of an event have to deal with those.
+
+    Returns:
+        0 where there are fewer than two frames or the grid is not wider than the lag.
+    """
+    count, _, height, width = features.shape
+    if count < 2 or max(height, width) <= lag:
+        return 0.0
+    tail = np.log(0.25 / alarms)
+    floors = []
+    for t in range(count - 1):
+        step = (features[t + 1] - features[t]).astype(np.float64)
+        blank = ~(features[t].any(axis=0) & features[t + 1].any(axis=0))
+        step[:, blank] = np.nan
+        pairs = (step[:, lag:] - step[:, :-lag], step[:, :, lag:] - step[:, :, :-lag])
+        noise = np.concatenate([(pair**2).sum(axis=0).ravel() / 4 for pair in pairs])
+        noise = noise[~np.isnan(noise)]
+        if not noise.size:
+            continue
+        middle, upper = np.quantile(noise, (0.5, 0.75))
+        floors.append(upper + _MARGIN * (upper - middle) / np.log(2) * tail)
+    return float(np.median(floors)) if floors else 0.0

@@ -158,21 +158,46 @@ def _clear(event: Event, clouds: np.ndarray) -> Event:
     return replace(event, masks=event.masks & ~cloudy[:-1] & ~cloudy[1:])
 
 
-def event_scores(labels: np.ndarray, d1: np.ndarray, events: Sequence[Event]) -> list[Event]:
+def label_means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the mean of values over each label, ``(max + 1,)`` float64; 0 where it is absent."""
+    flat = labels.ravel()
+    sums = np.bincount(flat, weights=np.asarray(values, np.float64).ravel())
+    return sums / np.maximum(np.bincount(flat), 1)
+
+
+def event_scores(events: Sequence[Event], strength: Sequence[float]) -> list[Event]:
     """Return the events with a score to sort them by; the published method has none.
 
     ``score = mean(d1 over the voxels) * sqrt(voxels) * min(1, frames / 3)``.
 
     Args:
-        labels: ``(T, H, W)``, the volume that the events were cut from.
-        d1: ``(T, H, W)`` distances to the next frame.
         events: Events to score.
+        strength: Mean distance to the next frame by label, see :func:`label_means`.
     """
     scored = []
     for event in events:
-        first, last = event.months
-        found = labels[first : last + 1] == event.label
-        mean = float(d1[first : last + 1][found].mean(dtype=np.float64))
-        score = mean * event.voxels**0.5 * min(1, (last - first + 1) / 3)
+        frames = event.months[1] - event.months[0] + 1
+        score = float(strength[event.label]) * event.voxels**0.5 * min(1, frames / 3)
         scored.append(replace(event, score=score))
     return scored
+
+
+def event_kind(footprint: np.ndarray) -> str:
+    """Return what a footprint ``(H, W)`` bool looks like: ``line``, ``patch`` or ``scattered``.
+
+    A line is at least three times as long as wide, or nowhere wider than a sixth of its extent
+    (a bend); scattered is what fills less than a quarter of its own outline's box.
+    """
+    rows, columns = np.nonzero(footprint)
+    if len(rows) < 3:
+        return 'patch'
+    spread = np.cov(np.stack([rows, columns]), bias=True) + np.eye(2) / 12
+    short, long = np.sqrt(np.linalg.eigvalsh(spread))
+    extent = max(np.ptp(rows), np.ptp(columns)) + 1
+    width = 2 * ndimage.distance_transform_edt(np.pad(footprint, 1)).max()
+    if long >= 3 * short or width < extent / 6:
+        pieces = ndimage.label(footprint, np.ones((3, 3)))
+        biggest = np.bincount(pieces[0].ravel())[1:].max()
+        return 'line' if biggest > 0.5 * len(rows) else 'scattered'
+    box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+    return 'scattered' if len(rows) < box / 4 else 'patch'

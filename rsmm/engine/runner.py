@@ -17,6 +17,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from rsmm.checkpoints.files import remove_leftovers
+from rsmm.datasets.base import check_same_classes
+from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.runner_checkpoint import (
     load_runner_checkpoint,
@@ -24,6 +26,7 @@ from rsmm.engine.runner_checkpoint import (
     save_runner_checkpoint,
 )
 from rsmm.errors import ConfigError
+from rsmm.models.channels import check_bands, fill_channels
 from rsmm.registry import RUNNERS
 from rsmm.utils.lock import hold_folder
 
@@ -68,6 +71,20 @@ class Runner(MMEngineRunner):
             backend = options.get('backend') if torch.cuda.is_available() else None
             init_distributed(self._launcher, timeout=options.get('timeout', 1800), backend=backend)
         super().setup_env(env_cfg)
+
+    def build_logger(self, *args, **kwargs):
+        """Build the logger; what mmengine says at every start goes to the file alone."""
+        logger = super().build_logger(*args, **kwargs)
+        quiet_console(logger)
+        return logger
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, bands and channels filled in where its config says ``'auto'``."""
+        if isinstance(model, dict):
+            model = fill_channels(model, self.cfg.filename)
+        model = super().build_model(model)
+        check_bands(model, self.cfg.filename)
+        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; on the CPU without device ids."""
@@ -116,10 +133,11 @@ class Runner(MMEngineRunner):
         return loader
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register mmengine's default hooks, the seeding of each step and the mean of losses."""
+        """Register mmengine's default hooks and what every run of rsmm has beside them."""
         own = {
             'random_state': dict(type='RandomStateHook'),
             'reduce_loss': dict(type='ReduceLossHook'),
+            'run_summary': dict(type='RunSummaryHook'),
         }
         super().register_default_hooks(own | (hooks or {}))
 
@@ -140,6 +158,14 @@ class Runner(MMEngineRunner):
                 remove_leftovers(self.work_dir)
             super().dump_config()
             return super().train()
+
+    def build_val_loop(self, loop):
+        """Build the loop; its dataset must have the classes of the one that is trained on."""
+        loop = super().build_val_loop(loop)
+        loaders = [getattr(one, 'dataloader', None) for one in (self._train_loop, loop)]
+        if all(hasattr(loader, 'dataset') for loader in loaders):
+            check_same_classes(*(loader.dataset for loader in loaders))
+        return loop
 
     def val(self) -> dict:
         """Validate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,21 @@ class FileBands(NamedTuple):
         return described.index(ALPHA) if ALPHA in described else None
 
 
+@functools.lru_cache(maxsize=256)
+def chosen_bands(
+    file: FileBands,
+    order: tuple[str, ...] | None,
+    bands: tuple[str, ...] | None,
+    assume: tuple[str, ...] | None,
+) -> tuple[tuple[str, ...], list[int], int | None]:
+    """:func:`select_bands` of which the last choices are kept: files of a set are alike.
+
+    Returns:
+        Names, positions and the position of alpha.
+    """
+    return *select_bands(file, '', order, bands, assume), file.alpha
+
+
 def select_bands(
     file: FileBands,
     path: str | Path,
@@ -85,7 +101,7 @@ def select_bands(
         file: What the file says.
         path: File to name in errors.
         order: Declared names of all bands of the file; what the file says must agree.
-        bands: Names to read, in this order; None reads all.
+        bands: Names to read, in this order; None reads those assumed, else all.
         assume: Names by position for a file that does not name its bands.
 
     Raises:
@@ -93,6 +109,8 @@ def select_bands(
             a band asked for is not there.
     """
     count = len(file.colours)
+    if bands is None and assume is not None:
+        bands = [name for name in assume if name != ALPHA]
     if order is not None:
         order = tuple(order)
         places = _declared_places(file, order, path)
@@ -193,6 +211,8 @@ def _declared_places(file: FileBands, order: tuple[str, ...], path: str | Path) 
         return list(range(count))
     if alpha is not None and len(order) == count - 1:
         return [index for index in range(count) if index != alpha]
+    if order[-1:] == (ALPHA,) and len(order) == count + 1:
+        return list(range(count))  # as a rule there is alpha, here there is none
     raise DataError(
         f'expected {len(order)} bands ({_short(order)}), found {count}',
         where=path,

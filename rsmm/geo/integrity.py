@@ -104,12 +104,35 @@ def _row_bytes(width, height, depth, colour, packing, filtering, interlaced) -> 
     return total
 
 
+def may_have_mask(path: str | Path) -> bool:
+    """Whether a TIFF has more than one directory, of which one may be a mask.
+
+    Asking GDAL for the flags of thirteen bands takes longer than opening a chip.
+    """
+    with open(path, 'rb') as file:
+        head = file.read(16)
+        order = '<' if head[:2] == b'II' else '>'
+        big = head[2:4] in (b'+\0', b'\0+')
+        try:
+            file.seek(
+                struct.unpack_from(order + 'Q' if big else order + 'I', head, 8 if big else 4)[0]
+            )
+            (count,) = struct.unpack(order + ('Q' if big else 'H'), file.read(8 if big else 2))
+            file.seek(count * (20 if big else 12), os.SEEK_CUR)
+            following = file.read(8 if big else 4)
+        except (struct.error, OSError, OverflowError, ValueError):
+            return True
+    return any(following) or len(following) < 4
+
+
 def jpeg_end(raw: bytes) -> int | None:
     """Return where the image of a JPEG ends, None for a file that is cut.
 
     The end mark is looked for behind the start of the pixels: a thumbnail in the head of a cut file
     has an end mark, too.
     """
+    if raw[-2:] == b'\xff\xd9' and raw[:2] == b'\xff\xd8':
+        return len(raw)
     place = 2
     while place + 4 <= len(raw) and raw[place] == 0xFF:
         mark = raw[place + 1]

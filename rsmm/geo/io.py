@@ -14,6 +14,7 @@ import shapely
 
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.rasterize import Transform, as_affine
+from rsmm.geo.vector_files import plain_target, read_frame, reproject, vector_format
 
 #: File suffix to the name of the format in GDAL.
 VECTOR_FORMATS = {'.geojson': 'GeoJSON', '.gpkg': 'GPKG'}
@@ -81,19 +82,20 @@ def write_vector(
         path: Target, ``.geojson`` or ``.gpkg``; folders are made.
         geometries: Polygons.
         columns: Attributes, each as long as ``geometries``.
-        crs: Coordinate system of the written coordinates.
+        crs: Coordinate system of the written coordinates. GeoJSON names it by the code of an
+            authority; one without a code is brought into WGS 84, longitude first.
         transform: Affine from pixel to map coordinates, for polygons in pixels.
 
     Raises:
-        DataError: An unknown suffix.
+        DataError: An unknown suffix, or coordinates that do not exist in WGS 84.
     """
     import geopandas
     import pyogrio
 
     from rsmm.geo.rasterize import to_map
 
-    path = Path(path)
-    if path.suffix not in VECTOR_FORMATS:
+    path = Path(os.path.abspath(path))
+    if path.suffix.lower() not in VECTOR_FORMATS:
         raise DataError(
             f'cannot write {path.suffix!r}',
             where=path,
@@ -102,18 +104,39 @@ def write_vector(
     if transform is not None:
         geometries = to_map(geometries, transform)
     frame = geopandas.GeoDataFrame(dict(columns or {}), geometry=list(geometries), crs=crs)
+    if VECTOR_FORMATS[path.suffix.lower()] == 'GeoJSON' and frame.crs is not None:
+        frame = _with_code(frame, path)
     kinds = set(frame.geom_type) or {'Polygon'}
-    with complete_file(path) as temporary, warnings.catch_warnings():
+    with (
+        complete_file(path) as temporary,
+        contextlib.ExitStack() as stack,
+        warnings.catch_warnings(),
+    ):
         # Pixel coordinates have no coordinate system, and that is meant.
         warnings.filterwarnings('ignore', "'crs' was not provided")
+        plain = stack.enter_context(plain_target(temporary))
         pyogrio.write_dataframe(
             frame,
-            temporary,
-            driver=VECTOR_FORMATS[path.suffix],
+            plain,
+            driver=VECTOR_FORMATS[path.suffix.lower()],
             layer=path.stem,
             geometry_type=kinds.pop() if len(kinds) == 1 else 'MultiPolygon',
             promote_to_multi=len(kinds) > 1,
         )
+
+
+def _with_code(frame, path: Path):
+    """Bring a frame whose coordinate system has no code into one that GeoJSON can name."""
+    if 'id' in frame.crs.to_json_dict():
+        return frame
+    moved = frame.to_crs('OGC:CRS84')
+    if not np.isfinite(moved.total_bounds).all() and np.isfinite(frame.total_bounds).all():
+        raise DataError(
+            'the coordinate system has no code, and its coordinates do not exist in WGS 84',
+            where=path,
+            fix='Write a GeoPackage, which holds any coordinate system',
+        )
+    return moved
 
 
 def read_vector(
@@ -122,7 +145,8 @@ def read_vector(
     """Read a vector file.
 
     Args:
-        path: Any vector format of GDAL.
+        path: GeoJSON, GeoPackage, Shapefile or GeoParquet, told by its content. A GeoJSON without
+            a byte holds no geometries.
         crs: Coordinate system to return coordinates in; the file's own when None.
 
     Returns:
@@ -133,26 +157,17 @@ def read_vector(
         DataNotFoundError: There is no such file.
         DataError: It cannot be read, or its coordinates cannot be brought into ``crs``.
     """
-    import pyogrio
-    from pyogrio.errors import DataSourceError
-
-    path = Path(path)
-    if not path.exists():
+    path = Path(os.path.abspath(path))
+    if not path.is_file():
         raise DataNotFoundError('there is no such file', where=path)
-    try:
-        frame = pyogrio.read_dataframe(path)
-    except (DataSourceError, shapely.GEOSException, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f'cannot be read ({error})', where=path) from error
+    kind = vector_format(path)
+    if kind is None:
+        return np.zeros(0, object), {}, crs
+    frame = read_frame(path, kind)
     if not hasattr(frame, 'geometry'):
         raise DataError('holds no geometries', where=path)
     if crs is not None and len(frame):
-        if frame.crs is None:
-            raise DataError(
-                'has no coordinate system, so it cannot be placed on the image',
-                where=path,
-                fix='Use labels in the image coordinate system, or set their crs',
-            )
-        frame = frame.to_crs(crs)
+        frame = reproject(frame, crs, path)
     columns = {name: frame[name].to_numpy() for name in frame.columns if name != 'geometry'}
     return frame.geometry.to_numpy(), columns, crs or (frame.crs and frame.crs.to_wkt())
 
@@ -171,18 +186,43 @@ def integer_ids(
     Raises:
         DataError: An identity that is no integer; the message holds its row, counted from 1.
     """
-    import pandas as pd
+    values = column if isinstance(column, np.ndarray) else np.zeros(0)
+    if values.dtype.kind in 'iu' and (values.dtype != np.uint64 or values.max(initial=0) < 2**63):
+        return values.astype(np.int64)
+    ids = np.empty(len(column), np.int64)
+    for row, value in enumerate(column):
+        whole = missing if _absent(value) else _whole(value)
+        if whole is None or not -(2**63) <= whole < 2**63:
+            raise DataError(f'row {row + 1}: {name} {value!r} is no integer', where=where)
+        ids[row] = whole
+    return ids
 
-    column = pd.Series(column, dtype=object)
-    numbers = pd.to_numeric(column, errors='coerce').to_numpy(float)
-    absent = column.isna().to_numpy()
-    bad = numbers % 1 != 0  # NaN too
-    wrong = np.flatnonzero(bad if missing is None else bad & ~absent)
-    if len(wrong):
-        row = int(wrong[0])
-        raise DataError(f'row {row + 1}: {name} {column[row]!r} is no integer', where=where)
-    numbers[absent] = 0 if missing is None else missing
-    return numbers.astype(np.int64)
+
+def _absent(value: object) -> bool:
+    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+
+
+def _whole(value: object) -> int | None:
+    """A number or text as an integer without a loss, None where it is none.
+
+    Numbers with a point are exact up to 2^53; beyond, the integer that was meant is not known.
+    """
+    if isinstance(value, int | np.integer):
+        return int(value)
+    try:
+        return int(value) if isinstance(value, str) else _exact(float(value))
+    except ValueError:
+        pass
+    except TypeError:
+        return None
+    try:
+        return _exact(float(value))
+    except ValueError:
+        return None
+
+
+def _exact(value: float) -> int | None:
+    return int(value) if value.is_integer() and abs(value) < 2**53 else None
 
 
 def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarray:
@@ -209,12 +249,21 @@ def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarra
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a single-band 0/255 mask as bool (H, W)."""
-    from rsmm.geo.raster import read_raster
+    return binary_mask(_grey_mask(path), path)
 
-    image, _ = read_raster(path)
-    if image.shape[2] != 1:
-        raise DataError(f'expected one band, found {image.shape[2]}', where=path)
-    return binary_mask(image[..., 0], path)
+
+def read_event_mask(path: str | Path) -> np.ndarray:
+    """Read a single-band mask whose values other than 0 stand for change, (H, W) bool."""
+    return _grey_mask(path) > 0
+
+
+def _grey_mask(path: str | Path) -> np.ndarray:
+    from rsmm.geo.label_raster import grey_levels, read_label
+
+    values = grey_levels(read_label(path)).values
+    if values.ndim != 2:
+        raise DataError(f'expected one band, found {values.shape[2]}', where=path)
+    return values
 
 
 def read_mask_stack(path: str | Path) -> np.ndarray:
@@ -240,7 +289,7 @@ def read_mask_stack(path: str | Path) -> np.ndarray:
 def complete_file(path: Path) -> Iterator[Path]:
     """Give a temporary path with the same suffix, renamed to the final one on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=f'.{path.name[:60]}.', dir=path.parent) as folder:
         temporary = Path(folder) / path.name
         yield temporary
         os.replace(temporary, path)

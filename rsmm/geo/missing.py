@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 ROUNDED = 5e-7
 
 
+@functools.lru_cache(maxsize=256)
 def marker(nodata: float | None, dtype: np.dtype | str) -> float | int | None:
     """Return the stored value that a nodata tag stands for, None where no value can match it.
 
@@ -56,11 +58,11 @@ def missing_pixels(image: np.ndarray, nodata: float | Sequence[float | None] | N
     """
     missing = np.zeros(image.shape[:2], bool)
     tags = list(nodata) if isinstance(nodata, (list, tuple)) else [nodata] * image.shape[2]
-    usual = [_is_measured(tag, image.dtype) for tag in tags]
-    for band, (tag, measured) in enumerate(zip(tags, usual, strict=True)):
-        if tag is not None and not measured:
+    usual = {tag: _is_measured(tag, image.dtype) for tag in set(tags)}
+    for band, tag in enumerate(tags if not all(usual.values()) else ()):
+        if tag is not None and not usual[tag]:
             missing |= is_marker(image[..., band], tag)
-    if all(usual):
+    if all(usual.values()):
         # The first band decides almost always; comparing all costs more than decoding a chip.
         empty = is_marker(image[..., 0], tags[0])
         for band in range(1, image.shape[2]):
@@ -73,6 +75,7 @@ def missing_pixels(image: np.ndarray, nodata: float | Sequence[float | None] | N
     return missing
 
 
+@functools.lru_cache(maxsize=256)
 def _is_measured(tag: float | None, dtype: np.dtype) -> bool:
     """Whether a marker is a value that a sensor also measures."""
     value = marker(tag, dtype)
@@ -114,16 +117,3 @@ def present_values(image: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
     if missing is None or missing.all() or not missing.any():
         return pixels
     return pixels[~missing.reshape(-1)]
-
-
-def fill_nan(image: np.ndarray, nodata: float | None) -> tuple[np.ndarray, float | None]:
-    """Turn pixels of an image (H, W, C) that are not finite into nodata.
-
-    Returns:
-        The image, and the value that marks nodata in it; 0 where the image brings none.
-    """
-    if image.dtype.kind != 'f' or np.isfinite(image).all():
-        return image, nodata
-    fill = 0.0 if nodata is None or np.isnan(nodata) else nodata
-    missing = ~np.isfinite(image).all(axis=2, keepdims=True)
-    return np.where(missing, np.asarray(fill, image.dtype), image), fill

@@ -6,249 +6,21 @@ prediction see the same numbers for the same file. ``docs/data.md`` has the rule
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from rsmm.errors import ConfigError, DataError
-from rsmm.geo.band_names import FileBands, select_bands
-from rsmm.geo.missing import missing_pixels
+from rsmm.errors import DataError
+from rsmm.geo.band_names import chosen_bands, select_bands
 from rsmm.geo.raster_files import (
-    JPEG_SUFFIXES,
     decode_jpeg,
-    failures_of,
     opened,
-    rasterio_source,
-    scene_jpeg,
-    wkt_of,
 )
+from rsmm.geo.raster_handle import JPEG_BANDS, Raster, is_jpeg
 
 __all__ = ['Raster', 'open_raster', 'opened', 'raster_shape', 'read_raster']
-
-PALETTES = ('expand', 'index')
-_COLOURS = ('red', 'green', 'blue')
-
-
-class Raster:
-    """A raster file that is open; use :func:`open_raster`.
-
-    Attributes:
-        bands: Names of the bands that :meth:`read` gives, in this order.
-        shape: (H, W) in pixels.
-        dtype: Of what :meth:`read` gives.
-        nodata: Tag of the file, else the one that the caller gave.
-        crs: WKT, None without; with control points alone that of theirs.
-        transform: Six affine numbers from pixels to the map, None without.
-        gcps: Ground control points (row, column, x, y, z), empty where there is an affine.
-        rpcs: Rational polynomial coefficients as GDAL spells them, None without.
-        scales, offsets: Tags per band, None where all are 1 and 0: true value =
-            stored * scale + offset.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        bands: Sequence[str] | None,
-        order: Sequence[str] | None,
-        assume: Sequence[str] | None,
-        nodata: float | None,
-        sidecars: bool,
-        palette: str,
-        scaled: bool,
-        trusted: bool,
-        keep: bool,
-    ) -> None:
-        if palette not in PALETTES:
-            raise ConfigError(f'palette={palette!r} is not one of {", ".join(PALETTES)}')
-        self.path = path
-        self._stack = contextlib.ExitStack()
-        self._pixels, self._source, self._table = None, None, None
-        self.crs = self.transform = self.rpcs = self.scales = self.offsets = None
-        self.gcps: tuple = ()
-        more = False
-        if not trusted and str(path).lower().endswith(JPEG_SUFFIXES):
-            self._pixels, more = (scene_jpeg if keep else decode_jpeg)(path)
-            more = more or sidecars or os.path.exists(f'{path}.msk')
-        with failures_of(path):
-            try:
-                if self._pixels is None or more:
-                    source = rasterio_source(path, sidecars, trusted)
-                    self._source = self._stack.enter_context(source)
-                file = self._describe(palette)
-                self.bands, self._index = select_bands(file, path, order, bands, assume)
-                self._describe_missing(file, nodata)
-                self._describe_tags(scaled)
-            except BaseException:
-                self.close()
-                raise
-
-    def __enter__(self) -> Raster:
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stack.close()
-
-    def _describe(self, palette: str) -> FileBands:
-        """Take shape, dtype and place, and return what the file says of its bands."""
-        source = self._source
-        if source is not None:
-            self._place(source)
-        if self._pixels is not None:
-            height, width, count = self._pixels.shape
-            self.shape, self.dtype = (height, width), self._pixels.dtype
-            return FileBands((None,) * count, _COLOURS if count == 3 else ('gray',) * count)
-        self.shape = (source.height, source.width)
-        if 'complex' in source.dtypes[0]:
-            raise DataError(
-                f'holds complex values ({source.dtypes[0]})',
-                where=self.path,
-                fix='Write the amplitude instead: numpy.abs(values)',
-            )
-        self.dtype = np.dtype(source.dtypes[0])
-        colours = tuple(colour.name for colour in source.colorinterp)
-        if colours == ('palette',):
-            if palette == 'expand':
-                self._table = _palette_table(source, self.dtype)
-                self.dtype = np.dtype(np.uint8)
-                return FileBands((None,) * 3, _COLOURS)
-            colours = ('undefined',)
-        bytes_ = source.driver == 'GTiff' and self.dtype == np.uint8
-        return FileBands(source.descriptions, colours, bytes_ and colours[:3] == _COLOURS)
-
-    def _place(self, source) -> None:
-        # GDAL gives the identity for a file without an affine.
-        self.crs = wkt_of(source.crs)
-        self.transform = None if source.transform.is_identity else tuple(source.transform)[:6]
-        if self.transform is None:
-            points, crs = source.gcps
-            self.gcps = tuple((p.row, p.col, p.x, p.y, p.z or 0.0) for p in points)
-            self.crs = wkt_of(crs) if points else self.crs
-            self.rpcs = source.rpcs.to_gdal() if source.rpcs else None
-
-    def _describe_missing(self, file: FileBands, nodata: float | None) -> None:
-        """Note where missing pixels can come from; most files have no such source."""
-        alpha, source = file.alpha, self._source
-        self._alpha = None if alpha in self._index else alpha
-        self._masked, tags = False, (None,) * len(file.colours)
-        if source is not None and self._pixels is None and self._table is None:
-            tags = source.nodatavals
-        if source is not None:
-            flags = source.mask_flag_enums[0]
-            names = {flag.name for flag in flags}
-            # Beyond 2**53 a tag is no float; GDAL compares it as the integer that it is.
-            exact = self.dtype.kind in 'iu' and any(abs(tag or 0) >= 2**53 for tag in tags)
-            self._masked = ('per_dataset' in names and 'alpha' not in names) or exact
-        self._tags = [tags[place] for place in self._index]
-        if all(tag is None for tag in self._tags):
-            self._tags = [nodata] * len(self._index)
-        self.nodata = self._tags[0]
-
-    def _describe_tags(self, scaled: bool) -> None:
-        """Take scale and offset tags of the bands that are read."""
-        self._scaled = False
-        if self._source is None or self._pixels is not None or self._table is not None:
-            return
-        scales, offsets = self._source.scales, self._source.offsets
-        if any(scale != 1 for scale in scales) or any(offsets):
-            self.scales = tuple(scales[place] for place in self._index)
-            self.offsets = tuple(offsets[place] for place in self._index)
-            self._scaled = scaled
-            if scaled:
-                self.dtype = np.dtype(np.float32)
-
-    def about(self) -> dict:
-        """Return ``bands``, ``nodata``, ``crs``, ``transform``; what else there is only if it is.
-
-        These are ``scales`` and ``offsets`` where they are still to be applied, ``gcps``, ``rpcs``.
-        """
-        found = {
-            'bands': self.bands,
-            'nodata': None if self._scaled else self.nodata,
-            'crs': self.crs,
-            'transform': self.transform,
-        }
-        if self.scales is not None and not self._scaled:
-            found.update(scales=self.scales, offsets=self.offsets)
-        if self.gcps:
-            found['gcps'] = self.gcps
-        if self.rpcs is not None:
-            found['rpcs'] = self.rpcs
-        return found
-
-    def read(
-        self, window: Sequence[int] | None = None, out_shape: tuple[int, int] | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Read values and what is missing.
-
-        Args:
-            window: Row, column, height and width in pixels, cut at the lower and right border.
-            out_shape: (h, w) to pick nearest pixels for; the size of the window when None.
-
-        Returns:
-            The image (h, w, C) as stored, markers included, and which pixels are missing (h, w)
-            bool, None where none is.
-
-        Raises:
-            DataError: The file is damaged.
-        """
-        part = self._cut(window)
-        with failures_of(self.path):
-            image, alpha = self._values(part, out_shape)
-            missing = self._missing(image, alpha, part, out_shape)
-        if self._scaled:
-            image = image * np.float32(self.scales) + np.float32(self.offsets)
-        return image, missing
-
-    def _cut(self, window: Sequence[int] | None) -> tuple[int, int, int, int]:
-        row, column, height, width = (0, 0, *self.shape) if window is None else window
-        bottom, right = min(row + height, self.shape[0]), min(column + width, self.shape[1])
-        return row, column, bottom - row, right - column
-
-    def _values(self, part, out_shape) -> tuple[np.ndarray, np.ndarray | None]:
-        """Values (h, w, C) and alpha (h, w) where there is a band of it."""
-        row, column, height, width = part
-        if self._pixels is not None:
-            image = self._pixels[row : row + height, column : column + width]
-            whole = self._index == list(range(self._pixels.shape[2]))
-            image = image if whole else image[..., self._index]
-            if out_shape is not None:
-                rows, columns = (
-                    ((np.arange(n) + 0.5) * full / n).astype(int)
-                    for n, full in zip(out_shape, (height, width), strict=True)
-                )
-                image = image[rows[:, None], columns]
-            return (np.ascontiguousarray(image) if image.flags.writeable else image.copy()), None
-        index = [0] if self._table is not None else list(self._index)
-        index += [self._alpha] if self._alpha is not None and self._table is None else []
-        shape = (len(index), *(out_shape or (height, width)))
-        # Of zeros: what a damaged file leaves out is never what was in memory before.
-        planes = np.zeros(shape, self._source.dtypes[0])
-        self._source.read([place + 1 for place in index], out=planes, window=_window(part))
-        if self._table is not None:
-            colours = self._table[np.minimum(planes[0], len(self._table) - 1)]
-            return np.ascontiguousarray(colours[..., self._index]), colours[..., 3]
-        alpha = planes[-1] if len(index) > len(self._index) else None
-        return np.ascontiguousarray(planes[: len(self._index)].transpose(1, 2, 0)), alpha
-
-    def _missing(self, image, alpha, part, out_shape) -> np.ndarray | None:
-        missing = None
-        if image.dtype.kind == 'f' or any(tag is not None for tag in self._tags):
-            missing = missing_pixels(image, self._tags)
-        if alpha is not None:
-            missing = alpha == 0 if missing is None else missing | (alpha == 0)
-        if self._masked:
-            shape = out_shape or part[2:]
-            masked = self._source.read_masks(1, window=_window(part), out_shape=shape) == 0
-            missing = masked if missing is None else missing | masked
-        return missing if missing is not None and missing.any() else None
 
 
 def open_raster(
@@ -263,6 +35,7 @@ def open_raster(
     scaled: bool = False,
     trusted: bool = False,
     keep: bool = False,
+    drop_alpha: bool = False,
 ) -> Raster:
     """Open a raster file for reading, whole or by windows; a context manager.
 
@@ -278,6 +51,8 @@ def open_raster(
         scaled: Apply the scale and offset tags; values are then float32.
         trusted: Take any driver and address of GDAL, because the caller asked for this path.
         keep: Keep a decoded JPEG for the next time it is opened, for windows of a scene.
+        drop_alpha: Take alpha of a picture for a mask where all bands are read, too; else it is one
+            of them. GDAL calls the fourth band of a new 8-bit GeoTIFF alpha, which proves nothing.
 
     Raises:
         DataNotFoundError: There is no such file.
@@ -295,6 +70,7 @@ def open_raster(
         scaled=scaled,
         trusted=trusted,
         keep=keep,
+        drop_alpha=drop_alpha,
     )
 
 
@@ -323,6 +99,10 @@ def read_raster(
     Raises:
         DataNotFoundError, DataError: As :func:`open_raster`.
     """
+    if window is None and not options and is_jpeg(path):
+        plain = _plain_jpeg(path, order, bands)
+        if plain is not None:
+            return plain
     options.setdefault('keep', window is not None)
     with open_raster(path, bands, order=order, **options) as raster:
         image, missing = raster.read(window)
@@ -337,6 +117,25 @@ def read_raster(
         if 'rpcs' in found:
             found['rpcs'] = _shifted_rpcs(found['rpcs'], row, column)
     return image, found
+
+
+def _plain_jpeg(path: str | Path, order, bands) -> tuple[np.ndarray, dict] | None:
+    """Read a JPEG that nothing belongs to, without the machinery that costs as much as decoding."""
+    image, more = decode_jpeg(path)
+    if more or os.path.exists(f'{path}.msk'):
+        return None
+    file = JPEG_BANDS.get(image.shape[2])
+    if file is None:
+        return None
+    given = None if order is None else tuple(order), None if bands is None else tuple(bands), None
+    try:
+        names, index, _ = chosen_bands(file, *given)
+    except DataError:
+        select_bands(file, path, *given)  # the same error with the file in it
+        raise
+    if index != list(range(image.shape[2])):
+        image = np.ascontiguousarray(image[..., index])
+    return image, {'bands': names, 'nodata': None, 'crs': None, 'transform': None}
 
 
 def raster_shape(path: str | Path) -> tuple[int, int]:
@@ -359,16 +158,3 @@ def _shifted_rpcs(rpcs: dict, row: int, column: int) -> dict:
         'SAMP_OFF': float(rpcs['SAMP_OFF']) - column,
     }
     return {**rpcs, **{key: str(value) for key, value in moved.items()}}
-
-
-def _window(part: Sequence[int]) -> tuple:
-    row, column, height, width = part
-    return (row, row + height), (column, column + width)
-
-
-def _palette_table(source, dtype: np.dtype) -> np.ndarray:
-    """Red, green, blue and alpha of every index, (K, 4) uint8."""
-    table = np.zeros((np.iinfo(dtype).max + 1, 4), np.uint8)
-    for index, colour in source.colormap(1).items():
-        table[index] = colour
-    return table

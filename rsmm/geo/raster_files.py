@@ -77,17 +77,23 @@ def rasterio_source(path: str | Path, sidecars: bool, trusted: bool) -> Iterator
 @contextlib.contextmanager
 def failures_of(path: str | Path) -> Iterator[None]:
     """Report what fails in the block as an error of this file."""
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-
     try:
         yield
     except RsmmError:
         raise
-    except (RasterioError, CPLE_BaseError, UnicodeError, OverflowError, MemoryError) as error:
+    except Exception as error:
+        if not isinstance(error, _file_errors()):
+            raise
         if '://' not in str(path) and not Path(path).exists():
             raise absent(path) from error
         raise DataError(f'cannot be read ({_reason(error)})', where=path, fix=MEND) from error
+
+
+def _file_errors() -> tuple:
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    return RasterioError, CPLE_BaseError, UnicodeError, OverflowError, MemoryError, OSError
 
 
 def decode_jpeg(path: str | Path) -> tuple[np.ndarray, bool]:

@@ -7,15 +7,20 @@ height of a tile, not with its area.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rsmm.errors import DataError
 from rsmm.geo.io import complete_file
+from rsmm.geo.missing import fill_missing
+from rsmm.geo.place import set_place
+from rsmm.geo.raster import Raster, open_raster
 from rsmm.geo.rasterize import ONE_GRID, Transform, as_affine, check_same_place
+from rsmm.geo.tags import check_tags
 from rsmm.geo.windows import Window, blend_weights, sliding_windows
 
 #: Rows handed on at a time: what is made of them is small beside the sums.
@@ -82,6 +87,8 @@ def write_stream(
     count: int = 1,
     crs: str | None = None,
     transform: Transform = None,
+    gcps: Sequence[Sequence[float]] = (),
+    rpcs: Mapping[str, str] | None = None,
     nodata: float | None = None,
 ) -> None:
     """Write rows (h, W) or (h, W, C) as they come to a GeoTIFF that appears once complete.
@@ -94,6 +101,8 @@ def write_stream(
         count: Number of bands C.
         crs: WKT or ``'EPSG:3857'``.
         transform: Affine from pixel to map coordinates.
+        gcps, rpcs: Control points and coefficients instead, as :class:`rsmm.geo.raster.Raster` has
+            them; ``crs`` is that of the points.
         nodata: Value that marks missing pixels.
     """
     import rasterio
@@ -114,50 +123,109 @@ def write_stream(
     with complete_file(Path(path)) as temporary, warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
         with rasterio.open(temporary, 'w', **profile) as target:
+            set_place(target, crs, gcps, rpcs)
             for row, values in rows:
                 planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
                 target.write(planes, window=((row, row + values.shape[0]), (0, shape[1])))
+
+
+class Stack:
+    """Rasters on one grid that are open for reading the same window of each; a context manager.
+
+    Args:
+        paths: One file per date.
+        bands: Bands wanted, by name; None for all.
+        order: Declared bands of the files in order; what they say must agree.
+        **options: Of :func:`rsmm.geo.raster.open_raster`.
+
+    Attributes:
+        shape: (H, W).
+        place: ``crs``, ``transform``, ``gcps`` and ``rpcs`` of the first, for :func:`write_stream`.
+        dates: The open :class:`rsmm.geo.raster.Raster` of each file.
+
+    Raises:
+        DataError: The files differ in size, coordinate system, or scale and offset tags, or lie
+            more than half a pixel apart.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        bands: Sequence[str] | None = None,
+        order: Sequence[str] | None = None,
+        **options,
+    ) -> None:
+        # Files that do not name their bands hold those asked for, unless an order is declared.
+        assume = bands if order is None else None
+        options = {'sidecars': True, 'keep': True, 'order': order, 'assume': assume, **options}
+        self._open = contextlib.ExitStack()
+        self.dates: list[Raster] = []
+        try:
+            for path in paths:
+                self.dates.append(self._open.enter_context(open_raster(path, bands, **options)))
+                check_same_grid(self.dates[0], self.dates[-1])
+                check_tags([date.about() for date in self.dates], paths[: len(self.dates)])
+        except BaseException:
+            self.close()
+            raise
+        first = self.dates[0]
+        self.shape = first.shape
+        self.place = {key: getattr(first, key) for key in ('crs', 'transform', 'gcps', 'rpcs')}
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._open.close()
+
+    def read(self, window: Window) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Return values (h, w, C) and what is missing (h, w) bool or None, per date.
+
+        Missing pixels have the mean of their band in the window.
+        """
+        found = [date.read(window) for date in self.dates]
+        return [(fill_missing(values, missing), missing) for values, missing in found]
 
 
 def read_stacked(
     paths: Sequence[str | Path],
     bands: Sequence[str] | None = None,
     order: Sequence[str] | None = None,
+    **options,
 ):
     """Open rasters on one grid for reading the same window of each.
 
     Args:
-        paths: One file per date.
-        bands: Bands wanted, by name; None for all.
-        order: Bands of the files in order, where they do not name them.
+        paths, bands, order, **options: As for :class:`Stack`.
 
     Returns:
-        A function from window to (h, w, T, C), (h, w, C) for one path; (H, W); and a dict of
-        ``crs`` and ``transform``.
+        A function from window to (h, w, T, C), (h, w, C) for one path, missing pixels filled;
+        (H, W); and a dict of ``crs``, ``transform``, ``gcps`` and ``rpcs``.
 
     Raises:
-        DataError: The files differ in size or coordinate system, or lie more than half a pixel
-            apart.
+        DataError: As :class:`Stack`.
     """
-    from rsmm.geo.raster import open_raster
-
-    scenes = [
-        open_raster(path, bands, assume=order or bands, sidecars=True, keep=True) for path in paths
-    ]
-    first = scenes[0]
-    for path, scene in zip(paths[1:], scenes[1:], strict=True):
-        if scene.shape != first.shape or scene.crs != first.crs:
-            raise DataError(
-                f'differs in size or coordinate system from {paths[0]}: '
-                f'{scene.shape} and {first.shape}',
-                where=path,
-                fix=ONE_GRID,
-            )
-        transforms = first.transform, scene.transform
-        check_same_place((paths[0], path), transforms, (first.shape, scene.shape))
+    stack = Stack(paths, bands, order, **options)
 
     def read(window: Window) -> np.ndarray:
-        dates = [scene.read(window)[0] for scene in scenes]
+        dates = [values for values, _ in stack.read(window)]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
-    return read, first.shape, {'crs': first.crs, 'transform': first.transform}
+    return read, stack.shape, stack.place
+
+
+def check_same_grid(first: Raster, other: Raster) -> None:
+    """Refuse two open rasters whose pixels are not the same places."""
+    if other.shape != first.shape or other.crs != first.crs:
+        raise DataError(
+            f'differs in size or coordinate system from {first.path}: '
+            f'{other.shape} and {first.shape}',
+            where=other.path,
+            fix=ONE_GRID,
+        )
+    transforms = first.transform, other.transform
+    check_same_place((first.path, other.path), transforms, (first.shape, other.shape))

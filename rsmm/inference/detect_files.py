@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.windows import Window
 from rsmm.inference.detection import (
     Detections,
     Predictor,
@@ -21,7 +22,8 @@ from rsmm.inference.detection import (
     write_coco_results,
 )
 from rsmm.utils import atomic_write
-from rsmm.utils.listing import IMAGES, TIFF, has_suffix, list_files
+from rsmm.utils.listing import IMAGES, list_files
+from rsmm.utils.outputs import keep_inputs
 
 VECTOR_FORMATS = ('geojson', 'gpkg')
 #: Longest side of the annotated pictures in pixels.
@@ -149,6 +151,8 @@ def detect_files(
     if out.is_file():
         raise ConfigError('is a file; results go to a folder', where=out)
     out.mkdir(parents=True, exist_ok=True)
+    for path in written_files(out, images, vector, pictures):
+        keep_inputs(path, images)
     results, shapes = [], []
     for path in map(Path, images):
         read, shape, place = _opened(path, bands, whole=tile is None)
@@ -172,25 +176,34 @@ def detect_files(
     return results
 
 
+def written_files(
+    out: Path, images: Sequence[str | Path], vector: str, pictures: bool
+) -> list[Path]:
+    """All files that :func:`detect_files` writes."""
+    stems = [Path(path).stem for path in images]
+    files = [out / 'boxes' / f'{stem}.{vector}' for stem in stems]
+    files += [out / 'pictures' / f'{stem}.png' for stem in stems if pictures]
+    return [*files, out / 'detections.json']
+
+
 def _opened(path: Path, bands: Sequence[str] | None, whole: bool):
     """Reader, (H, W) and place of an image; one that has to be decoded whole is read once."""
-    from rsmm.datasets.transforms.pictures import PICTURE_SUFFIXES, as_rgb
-    from rsmm.geo.raster import read_raster
-    from rsmm.geo.streaming import read_stacked
+    from rsmm.datasets.transforms.pictures import as_rgb
+    from rsmm.geo.streaming import Stack
 
-    if whole or not has_suffix(path, TIFF):
-        image, found = read_raster(path, bands=bands, sidecars=True)
-        if bands is None and path.suffix.lower() in PICTURE_SUFFIXES:
-            image = as_rgb(image, path)[0]
-        place = {key: found[key] for key in ('crs', 'transform')}
-        return (lambda window: _without_gaps(image[window.slices])), image.shape[:2], place
-    read, shape, place = read_stacked([path], bands)
-    return (lambda window: _without_gaps(read(window))), shape, place
+    picture = bands is None
+    stack = Stack([path], bands, drop_alpha=picture, trusted=True)
+    picture = picture and len(stack.dates[0].bands) == 1
 
+    def read(window: Window) -> np.ndarray:
+        image = stack.read(window)[0][0]
+        return as_rgb(image, path)[0] if picture else image
 
-def _without_gaps(image: np.ndarray) -> np.ndarray:
-    """Black in place of what is not finite: one such pixel would blind the network to a tile."""
-    return np.nan_to_num(image, posinf=0, neginf=0) if image.dtype.kind == 'f' else image
+    if whole:
+        image = read(Window(0, 0, *stack.shape))
+        stack.close()
+        return (lambda window: image[window.slices]), stack.shape, stack.place
+    return read, stack.shape, stack.place
 
 
 def draw_file(path: Path, out: Path, found: Detections, classes: Sequence[str]) -> None:
@@ -215,13 +228,11 @@ def draw_file(path: Path, out: Path, found: Detections, classes: Sequence[str]) 
 
 def _preview(path: Path) -> tuple[np.ndarray, float]:
     """The image as RGB (H, W, 3) uint8, read at reduced size, and its size over the true one."""
-    from rsmm.geo.band_names import declared_bands
-    from rsmm.geo.raster import opened
+    from rsmm.geo.raster import open_raster
     from rsmm.visualization.composite import composite
 
-    with opened(path, sidecars=False) as source:
-        factor = min(1.0, PICTURE_SIDE / max(source.height, source.width))
-        size = [max(1, round(side * factor)) for side in (source.height, source.width)]
-        planes = source.read(out_shape=(source.count, *size))
-        names = declared_bands(source.count, source.dtypes[0], source.descriptions, None, path)
-    return composite(planes.transpose(1, 2, 0), names), factor
+    with open_raster(path, drop_alpha=True, trusted=True) as raster:
+        factor = min(1.0, PICTURE_SIDE / max(raster.shape))
+        size = tuple(max(1, round(side * factor)) for side in raster.shape)
+        image = raster.read(out_shape=None if factor == 1 else size)[0]
+        return composite(image, raster.bands), factor

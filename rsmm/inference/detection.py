@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -262,6 +262,8 @@ def write_boxes(
     *,
     crs: str | None = None,
     transform: Sequence[float] | None = None,
+    gcps: Sequence[Sequence[float]] = (),
+    rpcs: Mapping[str, str] | None = None,
 ) -> None:
     """Write the boxes of a scene as GeoJSON or GeoPackage with the columns class and score.
 
@@ -271,16 +273,22 @@ def write_boxes(
         classes: Class names in label order.
         crs: Coordinate system of the scene; None leaves pixels.
         transform: Six affine numbers of the scene.
+        gcps, rpcs: Control points or coefficients of a scene without an affine, see
+            :class:`rsmm.geo.raster.Raster`.
     """
     import shapely
 
     from rsmm.geo.io import write_vector
+    from rsmm.geo.place import to_map_by_points
 
     columns = {
         'class': [classes[label] for label in found.labels.tolist()],
         'score': np.round(found.scores.astype(float), 4).tolist(),
     }
-    write_vector(path, shapely.box(*found.boxes.T), columns, crs=crs, transform=transform)
+    boxes = shapely.box(*found.boxes.T.astype(float))
+    if gcps or rpcs:
+        boxes, crs = to_map_by_points(boxes, crs, gcps, rpcs)
+    write_vector(path, boxes, columns, crs=crs, transform=transform)
 
 
 def draw_detections(

@@ -15,6 +15,7 @@ from torch import nn
 from rsmm.apis.config import default_scope, load_config
 from rsmm.apis.model import build_model
 from rsmm.errors import ConfigError
+from rsmm.models.layers.pooling import pool
 from rsmm.utils import track
 
 
@@ -101,9 +102,7 @@ def _forward(model: nn.Module, batch: dict):
     if isinstance(data['inputs'], list):
         data['inputs'] = data['inputs'][0]
     features = model.backbone(data['inputs'])
-    features = features[-1] if isinstance(features, tuple | list) else features
-    features = features.flatten(2).mean(2) if features.dim() > 2 else features
-    return features.float(), data['data_samples']
+    return pool(features).float(), data['data_samples']
 
 
 def _label(sample, config: Config) -> int:

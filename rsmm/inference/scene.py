@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,19 +10,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from rsmm.datasets.transforms.labels import IGNORE
+from rsmm.datasets.transforms.gaps import IGNORE, keep_missing
+from rsmm.datasets.transforms.scaling import stretch
 from rsmm.errors import ConfigError
-from rsmm.geo.band_names import declared_bands, described_bands
-from rsmm.geo.missing import fill_nan, missing_pixels
-from rsmm.geo.raster import opened
-from rsmm.geo.streaming import read_stacked, stream_windows, write_stream
+from rsmm.geo.missing import fill_missing
+from rsmm.geo.raster import Raster
+from rsmm.geo.streaming import Stack, stream_windows, write_stream
 from rsmm.geo.windows import Window
+from rsmm.inference.chip_maps import as_map_model
 from rsmm.models.base import MapModel
-from rsmm.sensors import RGB, RGB_CAMERA, band_indices, resolve_bands
+from rsmm.registry import DATASETS, TRANSFORMS
+from rsmm.sensors import resolve_bands
+from rsmm.utils.outputs import keep_inputs
+
+_LOADERS = ('LoadPair', 'LoadRaster', 'LoadPicture')
 
 
 def tile_predictor(model: nn.Module):
     """Wrap a dense model so that it maps tiles (N, h, w[, 2], C) to logits (N, h, w, K).
+
+    Pixels that are not finite are missing: the network sees the mean of each band there.
 
     Rasters have their bands last, and so has the model from here on: tiles go in as they are read,
     and convolutions and pooling are faster in this layout.
@@ -34,16 +42,35 @@ def tile_predictor(model: nn.Module):
     model = model.to(memory_format=torch.channels_last)
 
     def predict(tiles: np.ndarray) -> np.ndarray:
+        tiles, missing = _without_nan(tiles)
         with torch.inference_mode():
             if tiles.ndim == 5:
                 inputs = [as_tensor(tiles[..., date, :]) for date in range(tiles.shape[3])]
             else:
                 inputs = as_tensor(tiles)
             data = model.data_preprocessor({'inputs': inputs}, training=False)
-            logits = model.logits(data['inputs'])
+            logits = model.logits(_blind(data['inputs'], missing))
         return logits.permute(0, 2, 3, 1).float().cpu().numpy()
 
     return predict
+
+
+def _without_nan(tiles: np.ndarray) -> tuple[np.ndarray, torch.Tensor | None]:
+    """Fill what is not a number, and say where that was: (N, 1, h, w), (N, T, h, w) for dates."""
+    if tiles.dtype.kind != 'f' or np.isfinite(tiles).all():
+        return tiles, None
+    missing = ~np.isfinite(tiles).all(axis=-1)
+    missing = missing[:, None] if missing.ndim == 3 else np.moveaxis(missing, 3, 1)
+    return np.nan_to_num(tiles, posinf=0, neginf=0), torch.from_numpy(np.ascontiguousarray(missing))
+
+
+def _blind(inputs, missing: torch.Tensor | None):
+    """Put the mean, which is 0 after normalisation, where a date lacks the pixel."""
+    if missing is not None:
+        dates = inputs if isinstance(inputs, list) else [inputs]
+        for number, date in enumerate(dates):
+            date.masked_fill_(missing[:, [number]].to(date.device), 0)
+    return inputs
 
 
 def as_tensor(tiles: np.ndarray) -> torch.Tensor:
@@ -57,33 +84,42 @@ def predict_scene(
     out: str | Path,
     *,
     bands: Sequence[str] | None = None,
-    tile: int = 512,
+    tile: int | None = None,
     stride: int | None = None,
     batch_size: int = 4,
     merge: str = 'linear',
     scale: Mapping | None = None,
+    nodata: float | None = None,
+    scaled_values: bool = False,
 ) -> None:
     """Predict a scene, or the change between two, and write the map as GeoTIFF.
 
-    The map is uint8 with the coordinate system and affine of the first image: classes, or 0 and 1
-    for change, and 255 where an image has no data. The scene is never in memory as a whole.
+    The map is uint8 with the place of the first image, an affine, control points or rational
+    polynomials: classes, or 0 and 1 for change, and 255 where an image has no data. The scene is
+    never in memory as a whole. What the network sees is what it saw in training.
 
     Args:
-        model: A segmentor, change detector or ensemble of them, on its device. Bands that its
+        model: A segmentor, change detector or ensemble of them, or an image classifier, whose chips
+            are the tiles, on its device. Bands that its
             preprocessor names are looked up by name in files that name theirs; other files must
             have just these, in this order.
         images: One image, or the earlier and the later one on the same grid.
         out: GeoTIFF to write.
         bands: Bands of the files in order, where they do not name them.
-        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`; the
-            stride is seven eighths of the tile when None.
+        tile, stride, batch_size, merge: See :func:`rsmm.geo.streaming.stream_windows`. None: tiles
+            of 512 pixels, a stride of seven eighths; chips of 64 for a classifier, a stride of 32.
         scale: Transform of whole images that the model was trained with, see :func:`scene_scale`.
+        nodata: Value of missing pixels in files without a tag, as in training, see
+            :func:`scene_nodata`.
+        scaled_values: Apply scale and offset tags, where training did.
 
     Raises:
         DataError: The files lie on different grids, or lack a band.
-        ConfigError: Another number of images than the model takes.
+        ConfigError: Another number of images than the model takes, or ``out`` is one of them.
     """
+    model = as_map_model(model)
     images = [images] if isinstance(images, str | Path) else list(images)
+    keep_inputs(out, images)
     expected = getattr(model, 'num_dates', 1)
     if expected is None:
         raise ConfigError(
@@ -95,76 +131,73 @@ def predict_scene(
             f'{len(images)} images, but {type(model).__name__} takes {expected}',
             fix='Give the earlier and the later image' if expected == 2 else 'Give one image',
         )
-    order, wanted = bands_to_read(model, images[0], bands)
-    stored, shape, place = read_stacked(images, wanted, order)
-    marks = [read_mark(path) for path in images]
-
-    def read(window) -> np.ndarray:
-        dates = [fill_nan(*pair)[0] for pair in zip(dates_of(stored(window)), marks, strict=True)]
-        return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
-
-    if scale is not None:
-        read = scaled(read, images, scale, wanted, order)
-    stride = tile - tile // 8 if stride is None else stride
-    tile, stride = (min(side, max(shape)) for side in (tile, stride))
-    rows = stream_windows(
-        read,
-        shape,
-        tile_predictor(model),
-        tile=tile,
-        stride=stride,
-        batch_size=batch_size,
-        merge=merge,
-    )
-    labels = ((row, _labels(model, logits)) for row, logits in rows)
-    if stored(Window(0, 0, 1, 1)).dtype.kind == 'f' or set(marks) != {None}:
-        labels = blank_missing(labels, stored, marks)
-    write_stream(out, labels, shape, dtype='uint8', nodata=IGNORE, **place)
+    order, wanted = bands_to_read(model, bands)
+    options = {'nodata': nodata, 'scaled': scaled_values, 'trusted': True}
+    with Stack(images, wanted, order, **options) as stack:
+        limits = None if scale is None else scene_limits(stack, scale)
+        tile, stride = _steps(model, tile, stride)
+        tile, stride = (min(side, max(stack.shape)) for side in (tile, stride))
+        rows = stream_windows(
+            functools.partial(read_tile, stack, limits),
+            stack.shape,
+            tile_predictor(model),
+            tile=tile,
+            stride=stride,
+            batch_size=batch_size,
+            merge=merge,
+        )
+        labels = ((row, _labels(model, logits)) for row, logits in rows)
+        labels = blank_missing(labels, stack)
+        write_stream(out, labels, stack.shape, dtype='uint8', nodata=IGNORE, **stack.place)
 
 
-def bands_to_read(model: nn.Module, path: str | Path, order: str | Sequence[str] | None) -> tuple:
-    """Return the order to declare for a file and the bands to ask it for; None leaves either open.
+def _steps(model: nn.Module, tile: int | None, stride: int | None) -> tuple[int, int]:
+    if tile is None:
+        tile, stride = getattr(model, 'tile', 512), stride or getattr(model, 'stride', None)
+    return tile, tile - tile // 8 if stride is None else stride
 
-    Red, green and blue of a camera and of a satellite stand for each other.
+
+def bands_to_read(model: nn.Module, order: str | Sequence[str] | None) -> tuple:
+    """Return the declared order of the files and the bands to ask for; None leaves either open.
+
+    Args:
+        model: Its preprocessor may name the bands that it takes.
+        order: Bands of the files as the caller declares them.
     """
     wanted = getattr(model.data_preprocessor, 'bands', None)
     order = None if order is None else resolve_bands(order)
-    named = order
-    if named is None:
-        with opened(path, sidecars=False) as source:
-            named = described_bands(source.descriptions)
-    if wanted is None or named is None:
-        return order or wanted, None
-    camera = RGB_CAMERA.band_names
-    other = {camera: RGB, RGB: camera}.get(wanted, wanted)
-    return order, wanted if set(wanted) <= set(named) or not set(other) <= set(named) else other
+    return order, wanted or order
 
 
-def dates_of(values: np.ndarray) -> list[np.ndarray]:
-    """Split (h, w, T, C) into dates (h, w, C)."""
-    return [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
+def read_tile(stack: Stack, limits: tuple | None, window: Window) -> np.ndarray:
+    """Read a window for the network, (h, w, C) or (h, w, T, C), NaN where it is missing.
+
+    Args:
+        stack: The open files.
+        limits: Of :func:`scene_limits`.
+        window: In pixels.
+    """
+    dates = []
+    for number, (values, missing) in enumerate(stack.read(window)):
+        if limits is not None:
+            step, ends = limits
+            values = stretch(values, *ends[number], step.out)
+        if missing is not None:
+            values = values.astype(np.result_type(values.dtype, np.float32))
+            values[missing] = np.nan
+        dates.append(values)
+    return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
 
-def blank_missing(rows, stored, marks: Sequence[float | None]):
+def blank_missing(rows, stack: Stack):
     """Set rows of a map, a few at a time, to 255 where an image has no data."""
     for start, labels in rows:
-        dates = dates_of(stored(Window(start, 0, *labels.shape)))
-        for date, mark in zip(dates, marks, strict=True):
-            labels[missing_pixels(date, mark)] = IGNORE
+        for date in stack.dates:
+            if date.can_lack:
+                missing = date.read(Window(start, 0, *labels.shape))[1]
+                if missing is not None:
+                    labels[missing] = IGNORE
         yield start, labels
-
-
-def read_mark(path: str | Path) -> float | None:
-    """Return the value of pixels without data; 0 for 16-bit images that declare none, as S2 has."""
-    with opened(path, sidecars=False) as source:
-        return mark_of(source)
-
-
-def mark_of(source) -> float | None:
-    """:func:`read_mark` of an open file."""
-    if source.nodata is None and source.dtypes[0] == 'uint16':
-        return 0.0
-    return source.nodata
 
 
 def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dict | None:
@@ -176,12 +209,36 @@ def scene_scale(config: str, options: Mapping[str, object] | None = None) -> dic
     return dict(found[0]) if found and found[0] else None
 
 
+def scene_nodata(config: str, options: Mapping[str, object] | None = None) -> float | None:
+    """Return the value that a config's dataset takes for missing in files without a tag."""
+    from rsmm.apis.config import load_config
+
+    dataset = load_config(config, options).test_dataloader.dataset
+    steps = [step for step in dataset.get('pipeline', ()) if step['type'] in _LOADERS]
+    found = [step['nodata'] for step in steps if step.get('nodata') is not None]
+    kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    return found[0] if found else getattr(kind, 'NODATA', None)
+
+
+def scene_limits(stack: Stack, scale: Mapping, side: int = 1024) -> tuple:
+    """Return a scaling step and its limits for each image, taken from thumbnails.
+
+    Args:
+        stack: The open files.
+        scale: Config of a scaling transform, e.g. ``dict(type='ScaleQuantile', out='uint8')``.
+        side: Of the thumbnails in pixels, at most.
+    """
+    step = TRANSFORMS.build(dict(scale))
+    return step, [step.limits(thumbnail(date, side)) for date in stack.dates]
+
+
 def scaled(
     read,
     images: Sequence[str | Path],
     scale: Mapping,
     bands: Sequence[str] | None = None,
     order: Sequence[str] | None = None,
+    **options,
 ):
     """Wrap a function that reads windows so that each image is scaled by limits of its own.
 
@@ -189,46 +246,27 @@ def scaled(
         read: Maps a window to (h, w, C), or (h, w, 2, C) for two images.
         images: The files, of whose thumbnails the limits are taken.
         scale: Config of a scaling transform, e.g. ``dict(type='ScaleQuantile', out='uint8')``.
-        bands, order: See :func:`rsmm.geo.streaming.read_stacked`.
+        bands, order, **options: See :class:`rsmm.geo.streaming.Stack`.
     """
-    from rsmm.datasets.transforms.scaling import stretch
-    from rsmm.registry import TRANSFORMS
-
-    step = TRANSFORMS.build(dict(scale))
-    limits = [step.limits(thumbnail(path, bands, order)) for path in images]
+    with Stack(images, bands, order, **options) as stack:
+        step, limits = scene_limits(stack, scale)
 
     def read_scaled(window) -> np.ndarray:
-        dates = dates_of(read(window))
+        values = read(window)
+        dates = [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
         dates = [stretch(date, *limit, step.out) for date, limit in zip(dates, limits, strict=True)]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
     return read_scaled
 
 
-def thumbnail(
-    path: str | Path,
-    bands: Sequence[str] | None = None,
-    order: Sequence[str] | None = None,
-    side: int = 1024,
-) -> dict:
-    """Read an image with at most ``side`` pixels a side: ``img`` (H, W, C), ``bands``, ``nodata``.
-
-    Args:
-        path: Raster file.
-        bands, order: See :func:`rsmm.geo.streaming.read_stacked`.
-        side: In pixels.
-    """
-    with opened(path, sidecars=False) as source:
-        share = min(1.0, side / max(source.height, source.width))
-        shape = [max(1, round(share * n)) for n in (source.height, source.width)]
-        names = declared_bands(source.count, source.dtypes[0], source.descriptions, order, path)
-        index = None if bands is None else band_indices(names, bands, where=path)
-        planes = source.read(
-            index and [i + 1 for i in index], out_shape=(len(index or names), *shape)
-        )
-        mark = mark_of(source)
-    image, nodata = fill_nan(planes.transpose(1, 2, 0), mark)
-    return {'img': image, 'bands': tuple(bands or names), 'nodata': nodata}
+def thumbnail(date: Raster, side: int = 1024) -> dict:
+    """Read an image with at most ``side`` pixels a side, as a loader would give it."""
+    share = min(1.0, side / max(date.shape))
+    height, width = (max(1, round(share * n)) for n in date.shape)
+    image, missing = date.read(out_shape=None if share == 1 else (height, width))
+    about = {'bands': date.bands, 'nodata': date.nodata, 'img': fill_missing(image, missing)}
+    return keep_missing(about, missing)
 
 
 def _labels(model: nn.Module, logits: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from rsmm.apis import run
 from rsmm.apis.config import load_config
 from rsmm.toy import get_writer
 from rsmm.utils import atomic_write
+from rsmm.utils.outputs import save_figure
 
 CONFIGS = Path('configs/quickstart')
 
@@ -139,8 +140,8 @@ class Quickstart:
         from rsmm.visualization.predictions import draw_predictions, read_predictions
 
         predictions = read_predictions(self.work_dir / f'{row}.json')
-        draw_confusion(predictions).savefig(self.work_dir / 'confusion_matrix.png')
-        draw_predictions(predictions).savefig(self.work_dir / 'predictions.png')
+        save_figure(draw_confusion(predictions), self.work_dir / 'confusion_matrix.png')
+        save_figure(draw_predictions(predictions), self.work_dir / 'predictions.png')
 
     def summarise(self, pretrained: str, seconds: float) -> None:
         """Print the table and what to try next."""

@@ -31,7 +31,7 @@ from rsmm.geo.cubes import (
     make_cube,
 )
 from rsmm.geo.io import write_raster, write_vector
-from rsmm.geo.raster import read_raster
+from rsmm.geo.raster import raster_shape, read_raster
 from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
@@ -54,7 +54,10 @@ def predict_frame(
         with ``valid`` (H, W) bool.
     """
     image, place = read_mosaic(frame.image, frame.udm)
-    image[~place['valid']] = 0
+    if not place['valid'].all():
+        # The network sees the mean where there is nothing, as it does in training.
+        image = image.astype(np.float32)
+        image[~place['valid']] = np.nan
     logits = predict_windows(
         image,
         image.shape[:2],
@@ -370,7 +373,11 @@ def read_truth(cubes: Mapping[str, Sequence[Frame]]) -> dict[str, Cube]:
             if not frame.pixel_labels:
                 place = read_raster(frame.image, window=(0, 0, 1, 1))[1]
             shapes, ids = read_footprints(
-                frame.label, place['crs'], place['transform'], frame.pixel_labels
+                frame.label,
+                place['crs'],
+                place['transform'],
+                frame.pixel_labels,
+                raster_shape(frame.image),
             )
             if (ids == NO_IDENTITY).any():
                 raise DataError(

@@ -95,15 +95,52 @@ class World:
             DataError: A band or product that does not exist, a cloud share outside [0, 1].
         """
         bands = sensor.check_bands(bands, product)
+        ground = self.ground(x, y, size, gsd, date, bands)
+        return self.observe(ground, x, y, gsd, date, bands, product, clouds, native)
+
+    def ground(
+        self, x: float, y: float, size: Size, gsd: float, date: Date, bands: tuple[str, ...]
+    ) -> np.ndarray:
+        """Return the reflectance of the ground, ``(C, H, W)`` float32; as for :meth:`render`."""
         grid, day = _grid(x, y, size, gsd), _day(date)
         factor = min(max(math.ceil(gsd / _SAMPLE), 1), _MOST_SAMPLES)
         survey = self._survey(grid.refine(factor), day)
-        epoch = day.toordinal()
-        surface = Surface(self.seed, survey, day.timetuple().tm_yday, epoch)
-        ground = sensor.mix(*surface.coarsen(factor), bands)
+        surface = Surface(self.seed, survey, day.timetuple().tm_yday, day.toordinal())
+        return sensor.mix(*surface.coarsen(factor), sensor.check_bands(bands, 'l1c'))
+
+    def observe(
+        self,
+        ground: np.ndarray,
+        x: float,
+        y: float,
+        gsd: float,
+        date: Date,
+        bands: tuple[str, ...],
+        product: str = 'l1c',
+        clouds: float = 0.0,
+        native: bool = False,
+    ) -> np.ndarray:
+        """Take an image of a ground ``(C, H, W)``, its own or one built upon; see :meth:`render`.
+
+        Raises:
+            DataError: A band or product that does not exist, a cloud share outside [0, 1].
+        """
+        bands = sensor.check_bands(bands, product)
+        grid, epoch = _grid(x, y, ground.shape[1:], gsd), _day(date).toordinal()
         if native:
             ground = sensor.native_resolution(ground, gsd, bands)
         return sensor.observe(ground, self.seed, grid, epoch, bands, product, clouds)
+
+    def cloud_opacity(
+        self, x: float, y: float, size: Size, gsd: float, date: Date, clouds: float
+    ) -> np.ndarray:
+        """Return how much of each pixel's light comes from clouds, ``(H, W)`` in [0, 1].
+
+        Arguments as for :meth:`render`.
+        """
+        return sensor.cloud_opacity(
+            self.seed, _grid(x, y, size, gsd), _day(date).toordinal(), clouds
+        )
 
     def cloud_mask(
         self, x: float, y: float, size: Size, gsd: float, date: Date, clouds: float

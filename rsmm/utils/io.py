@@ -25,7 +25,9 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
         **kwargs: Passed to :func:`open` (``encoding``, ``newline``).
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f'.{path.name[:60]}.', suffix='.tmp', dir=path.parent
+    )
     try:
         with os.fdopen(handle, mode, **kwargs) as file:
             yield file

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from rsmm.errors import DataError
 from rsmm.geo.cubes import building_history
+from rsmm.utils.outputs import save_figure, save_picture
 
 _GOLDEN = 0.618033988749895
 _CAPTION = 14  # pixels
@@ -106,8 +107,9 @@ def write_animation(
         pen.rectangle((0, 0, 62, _CAPTION), fill='black')
         pen.text((3, 1), month, fill='white')
         frames.append(frame.quantize(palette=palette, dither=Image.Dither.NONE))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    save_picture(
+        frames[0], path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0
+    )
 
 
 def _palette(images: Sequence[np.ndarray]) -> Image.Image:
@@ -176,5 +178,4 @@ def growth_figure(
     bar = figure.colorbar(shapes, ax=plan, label='first seen')
     ticks = sorted({0, len(months) // 2, len(months) - 1})
     bar.set_ticks(ticks, labels=[months[k] for k in ticks])
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)

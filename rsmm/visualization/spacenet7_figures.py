@@ -8,6 +8,7 @@ from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.datasets.transforms.footprints import read_mosaic
 from rsmm.errors import ConfigError
 from rsmm.geo.submission import read_submission
+from rsmm.utils.outputs import save_picture
 from rsmm.visualization.spacenet7 import growth_figure, monthly_panels, write_animation
 from rsmm.visualization.spacenet7_page import write_cube_page
 
@@ -52,7 +53,7 @@ def write_figures(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / file for file in ('panels.png', 'ids.gif', 'growth.png', 'months.html')]
-    monthly_panels(pictures, cube, scale=scale).save(paths[0])
+    save_picture(monthly_panels(pictures, cube, scale=scale), paths[0])
     write_animation(paths[1], pictures, cube, scale)
     growth_figure(paths[2], pictures[max(pictures)], cube, reference)
     write_cube_page(paths[3], pictures, cube, title=f'Building footprints of {name} by month')

@@ -17,7 +17,8 @@ from torch import nn
 
 from rsmm.checkpoints import files as checkpoint_module
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file, write_pointer
-from rsmm.checkpoints.safe_pickle import foreign_names, load_with_stubs
+from rsmm.checkpoints.safe_pickle import foreign_names
+from rsmm.checkpoints.torch_archive import load_with_stubs
 from rsmm.errors import CheckpointError
 
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from rsmm.apis.config import KNOWN_KEYS, load_config
+from rsmm.apis.config import KNOWN_KEYS, load_config, model_settings
 from rsmm.registry import MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -54,8 +54,7 @@ def test_model_builds(path: Path) -> None:
         if isinstance(config.model.get(part), dict):
             config.model[part].init_cfg = None
     init_default_scope('rsmm')
-    config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
-    model = MODELS.build(config.model)
+    model = MODELS.build(model_settings(config))
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
 
 

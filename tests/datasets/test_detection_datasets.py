@@ -8,11 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mmengine.dataset import ConcatDataset
 
+from rsmm.datasets.base import check_same_classes
 from rsmm.datasets.boxes import clip_box
 from rsmm.datasets.coco import CocoBoxes
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
+from rsmm.datasets.seeded import SeededDataset
 from rsmm.datasets.tiles import UnlabeledTiles
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 
@@ -178,11 +183,77 @@ def write_coco(root: Path, table: dict) -> str:
 
 def test_coco(tmp_path: Path) -> None:
     dataset = CocoBoxes(write_coco(tmp_path, coco()))
-    assert dataset.metainfo['classes'] == ('house', 'car')
-    assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
-    assert dataset.count_objects() == {'house': 0, 'car': 1}
-    chosen = CocoBoxes(str(tmp_path), classes=('car', 'house'))
-    assert boxes_of(chosen)[0][4] == 0
+    assert dataset.metainfo['classes'] == ('car',)
+    assert boxes_of(dataset) == [(4, 5, 14, 25, 0, 0)]
+    for asked in ({'classes': ('house', 'car')}, {'metainfo': {'classes': ('house', 'car')}}):
+        dataset = CocoBoxes(str(tmp_path), **asked)
+        assert dataset.metainfo['classes'] == ('house', 'car')
+        assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
+        assert dataset.count_objects() == {'house': 0, 'car': 1}
+
+
+def two_classes() -> dict:
+    table = coco()
+    house = {'id': 2, 'image_id': 3, 'category_id': 2, 'bbox': [1, 1, 5, 5]}
+    return {**table, 'annotations': [*table['annotations'], house]}
+
+
+def test_coco_part_of_the_classes(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, two_classes())
+    assert CocoBoxes(root).metainfo['classes'] == ('house', 'car')
+    part = CocoBoxes(root, classes=('car',))
+    assert boxes_of(part) == [(4, 5, 14, 25, 0, 0)]
+    with pytest.raises(DataError, match="unknown class 'cars'.*Did you mean 'car'"):
+        CocoBoxes(root, classes=('cars',))
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+def test_coco_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    root = write_coco(tmp_path, coco())
+    (tmp_path / 'annotations.json').write_text(json.dumps(coco()), encoding=encoding)
+    assert len(CocoBoxes(root)) == 1
+
+
+@pytest.mark.parametrize('raw', [b'[' * 100_000, b'\xff\xfe{\0}\0', b'', b'{"images": [1e999'])
+def test_coco_that_is_no_json(tmp_path: Path, raw: bytes) -> None:
+    root = write_coco(tmp_path, coco())
+    (tmp_path / 'annotations.json').write_bytes(raw)
+    with pytest.raises(DataError, match='is not JSON|is not COCO'):
+        CocoBoxes(root)
+
+
+@pytest.mark.parametrize('name', ['../a.png', '/etc/passwd', 'x/../../a.png', '..', 'a\0.png'])
+@pytest.mark.parametrize('reader', ['CocoBoxes', 'NWPUVHR10'])
+def test_coco_names_stay_in_their_folder(tmp_path: Path, reader: str, name: str) -> None:
+    table = coco(categories=[{'id': 7, 'name': 'ship'}])
+    table['images'][0]['file_name'] = name
+    write_coco(tmp_path, table)
+    kind = {'CocoBoxes': CocoBoxes, 'NWPUVHR10': NWPUVHR10}[reader]
+    with pytest.raises(DataError, match=r'images\[0\].*leads out of'):
+        kind(str(tmp_path), ann_file='annotations.json')
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_fuzzed_coco(tmp_path_factory, data) -> None:
+    """One value of a file is replaced: boxes inside the image, or an error of rsmm."""
+    table = two_classes()
+    part = data.draw(st.sampled_from(list(table)))
+    entry = data.draw(st.sampled_from(table[part]))
+    key = data.draw(st.sampled_from([*entry, 'iscrowd']))
+    junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+    entry[key] = data.draw(junk | st.lists(junk, max_size=4) | st.dictionaries(st.text(), junk))
+    root = write_coco(tmp_path_factory.mktemp('fuzz'), table)
+    try:
+        dataset = CocoBoxes(root)
+    except DataError:
+        return
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        for x1, y1, x2, y2, label, _ in boxes_of(dataset, index):
+            assert 0 <= x1 < x2 <= info['width']
+            assert 0 <= y1 < y2 <= info['height']
+            assert 0 <= label < len(dataset.metainfo['classes'])
 
 
 ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}
@@ -277,3 +348,42 @@ def test_places_of_unlabelled_tiles(tmp_path: Path) -> None:
     for info in map(dataset.get_data_info, range(len(dataset))):
         places[Path(info['img_path']).relative_to(tmp_path).as_posix()] = info.get('tile')
     assert places == {'19_5_7.png': (5, 7, 19), 'town/19/5/8.png': (5, 8, 19), 'plain.png': None}
+
+
+LINE = st.text(max_size=40) | st.from_regex(r'(-?\d{1,3}(\.\d)? ){8}(plane|ship|x)( [0-2])?')
+PLACES = st.from_regex(r'\(-?\d{1,3},\d{1,3}\),\(\d{1,3},\d{1,3}\),\d{1,2}', fullmatch=True)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    lines=st.lists(LINE | PLACES, max_size=4),
+    kind=st.sampled_from(['DOTA', 'NWPU']),
+    raw=st.none() | st.binary(max_size=30),
+)
+def test_fuzzed_text_labels(tmp_path_factory, lines, kind, raw) -> None:
+    """Any text gives boxes inside the image, or an error of rsmm."""
+    root = tmp_path_factory.mktemp('fuzz')
+    folders = ('images', 'labelTxt') if kind == 'DOTA' else ('positive image set', 'ground truth')
+    write_image(root / folders[0] / 'a.png')
+    path = root / folders[1] / 'a.txt'
+    path.parent.mkdir()
+    path.write_bytes(raw if raw is not None else '\n'.join(lines).encode('utf-8', 'ignore'))
+    try:
+        dataset = {'DOTA': DOTA, 'NWPU': NWPUVHR10}[kind](str(root))
+    except DataError:
+        return
+    for x1, y1, x2, y2, label, _ in boxes_of(dataset):
+        assert 0 <= x1 < x2 <= 80
+        assert 0 <= y1 < y2 <= 60
+        assert 0 <= label < len(dataset.metainfo['classes'])
+
+
+def test_two_files_of_other_classes_are_refused(tmp_path: Path) -> None:
+    """The second file lacks a category: its label 0 is another class."""
+    both, one = write_coco(tmp_path / 'a', two_classes()), write_coco(tmp_path / 'b', coco())
+    train = ConcatDataset([CocoBoxes(both), CocoBoxes(both)])
+    check_same_classes(train, CocoBoxes(both))
+    with pytest.raises(ConfigError, match=r'CocoBoxes: .*other classes \(house\).*classes='):
+        check_same_classes(train, SeededDataset(CocoBoxes(one)))
+    check_same_classes(train, CocoBoxes(one, classes=('house', 'car')))
+    check_same_classes(train, UnlabeledTiles(str(tmp_path)))

@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio._err import CPLE_BaseError
 
 from rsmm.datasets.transforms.change_labels import ENCODINGS, change_map
 from rsmm.errors import ConfigError, DataError
@@ -324,20 +325,24 @@ def test_a_map_in_two_colours_is_refused() -> None:
     damage=st.sampled_from(['none', 'cut', 'flip']),
     position=st.floats(0, 0.999),
     name=st.sampled_from(list(READERS)),
+    png=st.booleans(),
 )  # fmt: skip
 def test_fuzzed_labels(
-    tmp_path_factory, dtype, bands, values, nodata, mask, damage, position, name
+    tmp_path_factory, dtype, bands, values, nodata, mask, damage, position, name, png
 ) -> None:
     """Any label gives classes and 255, or an error of rsmm: nothing else."""
     root = tmp_path_factory.mktemp('fuzz')
     reader = make_images(READERS[name], root)
     array = np.resize(np.array(values), (bands, *SHAPE)).astype(dtype)
+    png = png and name != 'OSCD'
+    driver, path = ('PNG', '.png') if png else ('GTiff', '.tif')
+    path = root / f'{reader.label}{path}'
     try:
         hole = np.resize(np.array([0, 255, 255], np.uint8), SHAPE) if mask else None
-        write(root / f'{reader.label}.tif', array, nodata=nodata, mask=hole)
-    except (ValueError, rasterio.errors.RasterioError, OverflowError):
+        write(path, array, driver, nodata=nodata, mask=hole)
+    except (ValueError, rasterio.errors.RasterioError, CPLE_BaseError, OverflowError):
         return  # no such file can be written
-    damaged(root / f'{reader.label}.tif', damage, position)
+    damaged(path, damage, position)
     try:
         label = reader.read(root)
     except DataError:
@@ -356,3 +361,14 @@ def damaged(path: Path, damage: str, position: float) -> None:
     elif damage == 'flip':
         raw[place] ^= 1 << place % 8
     path.write_bytes(raw)
+
+
+def test_a_marker_that_may_be_no_change(tmp_path: Path) -> None:
+    """0/255 with 0 as nodata: what is left is change alone."""
+    reader = make_images(READERS['ChangeFolder 0/255'], tmp_path)
+    write(tmp_path / f'{reader.label}.tif', truth() * np.uint8(255), nodata=0, **PLACE)
+    with pytest.raises(DataError, match='found values 255.*encoding='):
+        reader.read(tmp_path)
+    said = READERS['ChangeFolder 0/255']
+    said = said._replace(settings={**said.settings, 'encoding': '0/255'})
+    np.testing.assert_array_equal(said.read(tmp_path), np.where(truth() == 1, 1, 255))

@@ -12,7 +12,7 @@ from PIL import Image
 from rsmm.datasets.oscd import CITIES, band_files, read_dates
 from rsmm.datasets.tiling import tile_windows
 from rsmm.datasets.transforms.change_labels import change_map, read_change_map
-from rsmm.datasets.transforms.pairs import regrid
+from rsmm.datasets.transforms.dates import regrid
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.io import write_raster
 from rsmm.registry import DATASETS

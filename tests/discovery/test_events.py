@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rsmm.discovery import cut_events, event_scores, square_box
+from rsmm.discovery import cut_events, event_kind, event_scores, label_means, square_box
 from rsmm.errors import DataError
 from tests.discovery.golden import cases, paint, run_lengths
 
@@ -106,7 +106,8 @@ def test_scores_are_asked_for():
     events = cut_events(labels)
     assert events[0].score is None
     d1 = np.where(labels == 1, 0.4, 9.0)
-    assert event_scores(labels, d1, events)[0].score == pytest.approx(0.4 * 500**0.5 / 3)
+    (scored,) = event_scores(events, label_means(labels, d1))
+    assert scored.score == pytest.approx(0.4 * 500**0.5 / 3)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,22 @@ def test_scores_are_asked_for():
 def test_volumes_that_do_not_fit(labels, clouds, message):
     with pytest.raises(DataError, match=message):
         cut_events(labels, clouds)
+
+
+def drawn(rows):
+    return np.array([[mark == '#' for mark in row] for row in rows])
+
+
+@pytest.mark.parametrize(
+    ('footprint', 'kind'),
+    [
+        (np.ones((12, 14), bool), 'patch'),
+        (np.ones((3, 30), bool), 'line'),
+        (np.eye(40, dtype=bool) | np.eye(40, k=1, dtype=bool), 'line'),
+        (np.pad(np.zeros((36, 36), bool), 2, constant_values=True), 'line'),  # a ring road
+        (np.arange(900).reshape(30, 30) % 7 == 0, 'scattered'),
+        (drawn(['##']), 'patch'),
+    ],
+)
+def test_kinds_by_shape(footprint, kind):
+    assert event_kind(footprint) == kind

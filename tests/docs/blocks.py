@@ -13,7 +13,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r'^```(\w+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r'^# (\S+/\S+\.\w+)$')
-_COPIED = ('rsmm', 'configs', 'tools')
+_COPIED = ('rsmm', 'configs', 'tools', 'zoo')
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from rsmm.registry import entry_index
 from tests.docs.blocks import REPO, blocks_of
 
 PAGES = sorted(
@@ -30,6 +32,18 @@ def test_site_builds_without_warnings(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert (tmp_path / 'html' / 'api' / 'rsmm.sensors.html').is_file()
+
+
+def test_the_reference_lists_every_module_and_entry():
+    made = runpy.run_path(str(REPO / 'docs/generate_reference.py'))
+    text = made['reference_text']()
+    rooms = made['public_modules'](REPO)
+    assert {path.name for path in (REPO / 'rsmm').iterdir() if (path / '__init__.py').exists()} <= {
+        *rooms
+    }
+    for name in ('rsmm.geo.raster', 'rsmm.apis.model', 'rsmm.models.channels', 'rsmm.sensors'):
+        assert f'   {name}\n' in text
+    assert text.count('\n| ') == len(entry_index()) + 1
 
 
 @pytest.mark.parametrize('page', PAGES)
@@ -54,7 +68,7 @@ def test_named_files_exist(page):
 
 def exists(name: str) -> bool:
     """Whether a path is there, or is made by building the pages."""
-    return name == 'docs/_build' or (REPO / name).exists()
+    return name in ('docs/_build', 'docs/reference.md') or (REPO / name).exists()
 
 
 @pytest.mark.parametrize(

@@ -267,3 +267,10 @@ def test_misspelt_settings_name_the_closest(config, chips, tmp_path, setting, me
 def test_batch_larger_than_the_data(chips, config, tmp_path):
     with pytest.raises(ConfigError, match='60 samples per process give no batch of 128'):
         run.train(config, work_dir=str(tmp_path / 'w'), options=options(chips, batch_size=128))
+
+
+def test_validation_on_other_classes_is_refused(config, chips, tmp_path):
+    """Its labels would mean something else than those trained on."""
+    other = {'val_dataloader.dataset.metainfo': {'classes': CLASSES['eurosat'][::-1]}}
+    with pytest.raises(ConfigError, match='EuroSAT: training and validation have other classes'):
+        run.train(config, work_dir=tmp_path / 'run', options=options(chips, **other))

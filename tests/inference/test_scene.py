@@ -143,7 +143,8 @@ def class_map(tmp_path: Path, image: np.ndarray, bands=None, **settings) -> np.n
     """Predict an image (H, W, C) with :class:`Brightest`."""
     path = tmp_path / 'scene.tif'
     write_raster(path, image, bands=bands, nodata=settings.pop('nodata', None), **PLACE)
-    predict_scene(colour_model(), path, tmp_path / 'map.tif', tile=16, **settings)
+    known = settings.pop('without_tag', None)
+    predict_scene(colour_model(), path, tmp_path / 'map.tif', tile=16, nodata=known, **settings)
     with rasterio.open(tmp_path / 'map.tif') as found:
         assert found.nodata == 255
         return found.read(1)
@@ -179,9 +180,12 @@ def test_places_without_data_stay_empty(tmp_path: Path, dtype: str, scale) -> No
     if dtype == 'float32':
         image[80:82, 3, 1] = np.nan
         expected[80:82, 3] = 255
-    nodata = None if dtype == 'uint16' else 0  # 0 has no other meaning in 16-bit scenes
-    found = class_map(tmp_path, image, nodata=nodata, scale=scale)
+    untagged = dtype == 'uint16'
+    known = {'without_tag': 0} if untagged else {'nodata': 0}
+    found = class_map(tmp_path, image, scale=scale, **known)
     np.testing.assert_array_equal(found == 255, expected == 255)
+    if untagged:  # zeros without a tag are values, unless the caller says so
+        assert (class_map(tmp_path, image, scale=scale) != 255).all()
     if scale is None:
         assert (found == image.argmax(axis=2))[expected == 0].all()
 
@@ -209,12 +213,12 @@ def test_scenes_are_stretched_by_their_own_limits(tmp_path: Path) -> None:
     scale = dict(type='ScaleQuantile', out='uint8')
     read, shape, _ = read_stacked(paths)
     window = sliding_windows(shape, 16, 16)[-1]
-    found = scaled(read, paths, scale)(window)
+    found = scaled(read, paths, scale, nodata=0)(window)
     step = TRANSFORMS.build(scale)
     for date, image in enumerate((first, second)):
         expected = step({'img': image, 'nodata': 0.0})['img'][window.slices]
         np.testing.assert_array_equal(found[:, :, date], expected)
-    one = scaled(read_stacked(paths[:1])[0], paths[:1], scale)(window)
+    one = scaled(read_stacked(paths[:1])[0], paths[:1], scale, nodata=0)(window)
     np.testing.assert_array_equal(one, found[:, :, 0])
 
 

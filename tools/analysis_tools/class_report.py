@@ -12,6 +12,7 @@ import sys
 from rsmm.apis.cli import guarded
 from rsmm.evaluation.functional.classification import class_report, format_report
 from rsmm.utils import atomic_write
+from rsmm.utils.outputs import keep_arguments
 from rsmm.visualization.predictions import read_predictions
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument('--markdown', action='store_true', help='as a Markdown table')
     parser.add_argument('--out', help='also write the table to this file')
     parser.add_argument('--classes', nargs='+', help='class names (default: image folders)')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     predictions = read_predictions(args.predictions, args.classes)
     rows = class_report(predictions.truth, predictions.predicted, predictions.classes)
     table = format_report(rows, args.markdown)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
+from rsmm.utils.outputs import keep_arguments, save_figure
 from rsmm.visualization.confusion import draw_confusion
 from rsmm.visualization.predictions import draw_predictions, read_predictions
 
@@ -25,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--order', help='bands of the files on the page, e.g. eurosat')
     parser.add_argument('--show', nargs='+', help='one or three bands to show on the page')
     parser.add_argument('--classes', nargs='+', help='class names (default: image folders)')
-    return parser.parse_args()
+    return keep_arguments(parser.parse_args())
 
 
 def main() -> None:
@@ -33,10 +34,11 @@ def main() -> None:
     args = parse_args()
     predictions = read_predictions(args.predictions, args.classes)
     out = args.out or str(Path(args.predictions).with_suffix('.confusion.png'))
-    draw_confusion(predictions).savefig(out)
+    save_figure(draw_confusion(predictions), out)
     print(out)
     if args.page:
-        draw_predictions(predictions, args.num, order=args.order, show=args.show).savefig(args.page)
+        page = draw_predictions(predictions, args.num, order=args.order, show=args.show)
+        save_figure(page, args.page)
         print(args.page)
 
 

@@ -16,6 +16,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.inference.features import extract_features
+from rsmm.utils.outputs import keep_arguments, save_figure
 from rsmm.visualization.embedding import METHODS, draw_embedding, project
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE')
     parser.add_argument('--out', help='PNG, SVG or PDF (default: work_dirs/embedding/...)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     found = extract_features(args.config, args.checkpoint, args.split, args.num, args.cfg_options)
     points = project(found.vectors, args.method, args.seed, args.perplexity)
     weights = Path(args.checkpoint).stem
@@ -39,7 +40,7 @@ def main() -> None:
     out = Path(args.out or f'work_dirs/embedding/{stem}.png')
     out.parent.mkdir(parents=True, exist_ok=True)
     title = f'{args.method.upper()} of {len(points)} {args.split} samples, {weights}'
-    draw_embedding(points, found.labels, found.classes, title).savefig(out)
+    save_figure(draw_embedding(points, found.labels, found.classes, title), out)
     print(out)
 
 

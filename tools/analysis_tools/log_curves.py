@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.errors import ConfigError
+from rsmm.utils.outputs import keep_arguments, save_figure
 from rsmm.visualization.curves import draw_curves, read_log
 
 
@@ -22,12 +23,12 @@ def main() -> None:
     parser.add_argument('--names', nargs='+', help='scalars (default: loss and validation metrics)')
     parser.add_argument('--legend', nargs='+', help='names of the runs (default: their folders)')
     parser.add_argument('--out', default='curves.png', help='PNG, SVG or PDF')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     legend = args.legend or [str(Path(run)) for run in args.runs]
     if len(legend) != len(args.runs) or len(set(legend)) < len(legend):
         raise ConfigError(f'{len(args.runs)} runs need as many different names', where='--legend')
     logs = {name: read_log(run) for name, run in zip(legend, args.runs, strict=True)}
-    draw_curves(logs, args.names).savefig(args.out)
+    save_figure(draw_curves(logs, args.names), args.out)
     print(args.out)
 
 

@@ -19,6 +19,7 @@ from rsmm.apis.cli import guarded, short_warnings
 from rsmm.evaluation.functional.change_tracking import format_scot, scot
 from rsmm.geo.submission import check_systems, read_cubes
 from rsmm.utils import atomic_write
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='unite rows of the same id in a month instead of refusing them',
     )
     parser.add_argument('--out', help='write all numbers, per month too, as JSON')
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

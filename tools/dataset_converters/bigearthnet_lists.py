@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.datasets.bigearthnet_lists import convert_split, list_folder
+from rsmm.utils.outputs import keep_arguments
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     )
     parser.add_argument('source', help='a split pickle, or the folder of the patches')
     parser.add_argument('--out', required=True, help='CSV to write')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     make = list_folder if Path(args.source).is_dir() else convert_split
     print(f'{make(args.source, args.out)} patches: {args.out}')
 

@@ -13,6 +13,7 @@ from mmengine.config import DictAction
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import default_scope, load_config
 from rsmm.datasets.packing import pack_from_config
+from rsmm.utils.outputs import keep_arguments
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument('--out', required=True, help='folder to write')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing pack')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     config = load_config(args.config, args.cfg_options)
     with default_scope(config):
         pack = pack_from_config(config, args.out, overwrite=args.overwrite)

@@ -14,6 +14,7 @@ import sys
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.errors import RsmmError
 from rsmm.models.detectors.conversion import finetuning_weights
+from rsmm.utils.outputs import keep_arguments
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('out', help='file to write')
     args = parser.parse_args(argv)
     try:
+        keep_arguments(args)
         weights = finetuning_weights(load_checkpoint_file(args.checkpoint), args.checkpoint)
         save_checkpoint_file({'state_dict': weights.state_dict, 'meta': {}}, args.out)
     except RsmmError as error:

@@ -18,6 +18,7 @@ from rsmm.apis.cli import guarded, short_warnings
 from rsmm.evaluation.functional.change_tracking import format_scot
 from rsmm.studies.spacenet7 import run_pipeline
 from rsmm.studies.spacenet7_options import make_options
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -37,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

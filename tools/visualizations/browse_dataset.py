@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import default_scope, load_config
+from rsmm.utils.outputs import keep_arguments
 from rsmm.visualization.browse import browse_config
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0, help='seed of the run')
     parser.add_argument('--out', help='PNG (default: work_dirs/browse/CONFIG_SPLIT.png)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
+    args = keep_arguments(parser.parse_args())
     out = args.out or f'work_dirs/browse/{Path(args.config).stem}_{args.split}.png'
     config = load_config(args.config, args.cfg_options)
     with default_scope(config):

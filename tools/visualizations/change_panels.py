@@ -16,6 +16,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.studies.figures.panels import change_panels, parse_columns
+from rsmm.utils.outputs import keep_arguments
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-images', action='store_true', help='truth and errors alone')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.studies.figures.contrastive import FIGURES
+from rsmm.utils.outputs import keep_arguments
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
             command.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
         if name == 'ratios':
             command.add_argument('--truth', help='truth.csv of a toy archive')
-    args = vars(parser.parse_args())
+    args = vars(keep_arguments(parser.parse_args()))
     draw, sources = FIGURES[args['figure']]
     options = {'options': args['cfg_options']} if 'config' in sources else {}
     if 'truth' in args:

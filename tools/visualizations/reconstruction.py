@@ -12,6 +12,7 @@ from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
 from rsmm.studies.figures.reconstruction import draw_reconstructions
+from rsmm.utils.outputs import keep_arguments
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--bands', nargs='+', help='one or three names (default: natural colour)')
     parser.add_argument('--seed', type=int, default=0, help='seed of crops and masks')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args(argv)
+    args = keep_arguments(parser.parse_args(argv))
     errors = draw_reconstructions(
         args.config, args.checkpoint, args.out, args.num, args.bands, args.seed, args.cfg_options
     )

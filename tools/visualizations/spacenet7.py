@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
+from rsmm.utils.outputs import keep_arguments
 from rsmm.visualization.spacenet7_figures import write_figures
 
 
@@ -26,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--aoi', help='name or beginning of the AOI (default: the first)')
     parser.add_argument('--out', required=True)
     parser.add_argument('--scale', type=int, default=2, help='enlargement of panels and animation')
-    return parser.parse_args(argv)
+    return keep_arguments(parser.parse_args(argv))
 
 
 def main(argv: list[str] | None = None) -> None:

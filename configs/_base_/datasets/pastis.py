@@ -9,7 +9,7 @@ batch_size = 4
 num_workers = 2
 
 dataset_type = 'PASTIS'
-data_preprocessor = dict(type='SeriesPreprocessor')
+data_preprocessor = dict(type='SeriesPreprocessor', bands='pastis')
 
 train_pipeline = [
     dict(type='LoadSeries', max_dates=max_dates),

@@ -1,6 +1,5 @@
 """Siamese ResNet-18 with SeCo's decoder: five levels, absolute differences, one logit."""
 
-in_channels = 3
 depth = 18
 frozen = True
 pretrained = None  # checkpoint of a backbone; None keeps random weights
@@ -10,11 +9,10 @@ model = dict(
     type='ChangeDetector',
     fusion='abs_diff',
     frozen=frozen,
-    bands=in_channels,
     backbone=dict(
         type='ResNetPyramid',
         depth=depth,
-        in_channels=in_channels,
+        in_channels='auto',
         init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix=prefix)
         if pretrained
         else None,

@@ -1,12 +1,11 @@
 # SimCLR: ResNet-18 and a two-layer projector.
-in_channels = 3
 
 model = dict(
     type='SimCLR',
-    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=in_channels),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels='auto'),
     neck=dict(
         type='mmpretrain.NonLinearNeck',
-        in_channels=512,
+        in_channels='auto',
         hid_channels=512,
         out_channels=128,
         num_layers=2,

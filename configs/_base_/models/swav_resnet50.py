@@ -1,6 +1,5 @@
 # SwAV on ResNet-50: projection 2048-2048-128, two full and six small crops, any band count.
 depth = 50
-in_channels = 3
 num_prototypes = 3000
 epsilon = 0.05
 queue_length = 3840
@@ -11,7 +10,7 @@ width = 2048 if depth >= 50 else 512
 model = dict(
     type='mmpretrain.SwAV',
     data_preprocessor=dict(type='MultiSpectralPreprocessor', mean=mean, std=std),
-    backbone=dict(type='mmpretrain.ResNet', depth=depth, in_channels=in_channels),
+    backbone=dict(type='mmpretrain.ResNet', depth=depth, in_channels='auto'),
     neck=dict(
         type='mmpretrain.SwAVNeck',
         in_channels=width,

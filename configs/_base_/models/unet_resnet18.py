@@ -1,6 +1,5 @@
 """U-Net on a ResNet-18; `bands` and `num_classes` follow the dataset."""
 
-in_channels = 3
 num_classes = 6
 depth = 18
 frozen = False
@@ -10,11 +9,10 @@ prefix = 'backbone.'
 model = dict(
     type='RasterSegmentor',
     frozen=frozen,
-    bands=in_channels,
     backbone=dict(
         type='ResNetPyramid',
         depth=depth,
-        in_channels=in_channels,
+        in_channels='auto',
         init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix=prefix)
         if pretrained
         else None,

@@ -46,7 +46,7 @@ model = dict(
     backbone=dict(type='mmpretrain.ResNet', depth=depth),
     neck=dict(
         type='MoCoMLP',
-        in_channels=2048 if depth >= 50 else 512,
+        in_channels='auto',
         out_channels=128,
         num_spaces=1 if method in ('moco', 'moco_tp') else 3,
     ),

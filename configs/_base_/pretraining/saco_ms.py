@@ -50,7 +50,7 @@ model = dict(
         depth=depth,
         init_cfg=dict(type='Pretrained', checkpoint=pretrained) if pretrained else None,
     ),
-    neck=dict(type='GroupMLP', in_channels=2048 if depth >= 50 else 512, out_channels=256),
+    neck=dict(type='GroupMLP', in_channels='auto', out_channels=256),
     bands=bands,
     groups='readme',
     texture=texture,

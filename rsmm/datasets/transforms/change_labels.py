@@ -88,9 +88,15 @@ def encoding_of(
         return '0/1'
     if found == {1, 2}:
         return '1/2'
-    if found <= {0, 255}:
+    # All is change, and the file has a marker: it may be 0, and no change be meant by it.
+    if found <= {0, 255} and not (found == {255} and missing.any()):
         return '0/255'
-    if levels[0] >= 0 and levels[-1] == 255 and _resampled(grey, levels, missing):
+    if (
+        len(found) > 1
+        and levels[0] >= 0
+        and levels[-1] == 255
+        and _resampled(grey, levels, missing)
+    ):
         return '0/255'
     raise _unknown(levels, '0/255, 0/1 or 1/2', where)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from rsmm.datasets.transforms.labels import IGNORE
+from rsmm.datasets.transforms.gaps import blanked, field_fill, missing_of, pack_missing
 from rsmm.registry import TRANSFORMS
 
 
@@ -40,7 +40,7 @@ class PadMap(BaseTransform):
         if any(missing):
             for key, fill in (
                 ('img', 0),
-                *((field, IGNORE) for field in results.get('seg_fields', ())),
+                *((field, field_fill(field)) for field in results.get('seg_fields', ())),
             ):
                 image = results[key]
                 pad = [(0, extra) for extra in missing] + [(0, 0)] * (image.ndim - 2)
@@ -104,7 +104,8 @@ class PackMap(BaseTransform):
     Added Keys:
 
     - inputs: (C, H, W); a list of two for a pair; (T, C, H, W) for a series; stored dtype
-    - data_samples (mmseg.structures.SegDataSample): ``gt_sem_seg`` (1, H, W) int64, meta keys
+    - data_samples (mmseg.structures.SegDataSample): ``gt_sem_seg`` (1, H, W) int64, 255 where a
+      pixel is missing; ``missing`` (T, H, W) bool where any is; meta keys
 
     Args:
         meta_keys: Results to keep as meta information where present.
@@ -140,8 +141,11 @@ class PackMap(BaseTransform):
         meta = {'ori_shape': shape, 'img_shape': shape, 'pad_shape': shape}
         meta |= {key: results[key] for key in self.meta_keys if results.get(key) is not None}
         sample = SegDataSample(metainfo=meta)
+        missing = missing_of(results)
+        pack_missing(sample, missing)
         if 'gt_seg_map' in results:
-            label = np.ascontiguousarray(results['gt_seg_map'][None], np.int64)
+            label = blanked(results['gt_seg_map'], missing)
+            label = np.ascontiguousarray(label[None], np.int64)
             sample.gt_sem_seg = PixelData(data=torch.from_numpy(label))
         pair = image.ndim == 4 and 'days' not in results
         return {'inputs': list(tensor) if pair else tensor, 'data_samples': sample}

@@ -9,11 +9,14 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.transforms.formatting import to_chw
+from rsmm.datasets.transforms.gaps import MISSING, keep_missing, missing_of, pack_missing
 from rsmm.datasets.transforms.geometry import dihedral
 from rsmm.errors import ConfigError, DataError
-from rsmm.geo.io import integer_ids, read_mask, read_vector
+from rsmm.geo.band_names import ALPHA
+from rsmm.geo.io import binary_mask, integer_ids, read_vector
+from rsmm.geo.label_raster import check_label_place, read_label
 from rsmm.geo.polygons import polygonal
-from rsmm.geo.raster import read_raster
+from rsmm.geo.raster import open_raster, opened
 from rsmm.geo.rasterize import (
     as_affine,
     boundary_mask,
@@ -21,8 +24,9 @@ from rsmm.geo.rasterize import (
     footprint_mask,
     to_pixels,
 )
+from rsmm.geo.vector_files import check_on_image
 from rsmm.registry import TRANSFORMS
-from rsmm.sensors import RGB_CAMERA, band_indices
+from rsmm.sensors import RGB_CAMERA
 
 CHANNELS = ('footprint', 'boundary', 'contact')
 #: Target value of pixels that do not count.
@@ -35,7 +39,8 @@ def read_mosaic(path: str | Path, udm: str | Path | None = None) -> tuple[np.nda
     """Read a monthly mosaic and where it has data.
 
     Args:
-        path: RGBA or RGB GeoTIFF; alpha 0 is no data.
+        path: RGB GeoTIFF; alpha, mask, nodata tag and values that are not finite say what has no
+            data.
         udm: Mask of unusable pixels (255), or None.
 
     Returns:
@@ -45,23 +50,25 @@ def read_mosaic(path: str | Path, udm: str | Path | None = None) -> tuple[np.nda
     Raises:
         DataError: Another number of bands, or a mask of another size.
     """
-    image, found = read_raster(path)
     colours = RGB_CAMERA.band_names
-    names = (*colours, 'A')[: image.shape[2]]
-    if image.shape[2] not in (len(colours), len(colours) + 1):
-        raise DataError(f'expected RGB or RGBA, found {image.shape[2]} bands', where=path)
-    valid = np.ones(image.shape[:2], bool)
-    if 'A' in names:
-        valid = image[..., names.index('A')] > 0
-        image = np.ascontiguousarray(image[..., band_indices(names, colours, where=path)])
+    with opened(path) as source:
+        count = source.count
+    if count not in (len(colours), len(colours) + 1):
+        raise DataError(f'expected RGB or RGBA, found {count} bands', where=path)
+    with open_raster(path, colours, assume=(*colours, ALPHA)) as raster:
+        image, missing = raster.read()
+        found = raster.about()
+    valid = np.ones(image.shape[:2], bool) if missing is None else ~missing
     if udm is not None:
-        unusable = read_mask(udm)
+        stored = read_label(udm)
+        unusable = binary_mask(stored.values, udm)
         if unusable.shape != valid.shape:
             raise DataError(
                 f'size {unusable.shape} differs from the image {valid.shape}', where=udm
             )
+        check_label_place(stored, {**found, 'img_path': path}, valid.shape, udm)
         valid = valid & ~unusable
-    return image, {**found, 'bands': colours, 'valid': valid}
+    return image, {**found, 'valid': valid}
 
 
 def read_footprints(
@@ -69,26 +76,39 @@ def read_footprints(
     crs: str | None = None,
     transform: Sequence[float] | None = None,
     pixels: bool = False,
+    shape: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read the footprints of one image in pixel coordinates.
 
     Args:
-        path: GeoJSON; z is dropped, rows without geometry are left out.
+        path: Any format of :func:`rsmm.geo.io.read_vector`; z is dropped, rows without geometry
+            are left out.
         crs: Coordinate system of the image (labels in lon/lat are brought into it).
         transform: Affine of the image.
         pixels: Whether the coordinates are pixels already.
+        shape: (H, W) of the image, which the footprints must meet.
 
     Returns:
         Polygons (N,) and identities (N,) int64: the attribute ``Id``, -1 where there is none.
 
     Raises:
         DataNotFoundError, DataError: As :func:`rsmm.geo.io.read_vector`; a geometry that is no
-            polygon, an identity that is no integer.
+            polygon, an identity that is no integer; footprints that miss the image altogether or
+            lie on an image that has no place.
     """
     shapes, columns, _ = read_vector(path, crs=None if pixels else crs)
+    placed = not pixels and transform is not None
     shapes = polygonal(shapes, where=str(path))
-    if not pixels and transform is not None:
+    if placed:
         shapes = to_pixels(shapes, transform)
+    if shape is not None:
+        if len(shapes) and not pixels and not placed:
+            raise DataError(
+                'the image has no place on the map, so map coordinates cannot be put on it',
+                where=path,
+                fix='Give the image its place, or set label_pixels=True if these are its pixels',
+            )
+        check_on_image(shapes, shape, path, transform if placed else None)
     ids = integer_ids(columns.get('Id', [None] * len(shapes)), path, missing=NO_IDENTITY)
     present = np.array([not shape.is_empty for shape in shapes], bool)
     return shapes[present], ids[present]
@@ -104,7 +124,8 @@ class LoadMosaic(BaseTransform):
     nodata
 
     Args:
-        blank: Set unusable pixels to 0, as the published ``images_masked`` are.
+        blank: Set unusable pixels to 0, as the published ``images_masked`` are, and keep them from
+            the network: where it looks, they are the mean, 0 after normalisation.
     """
 
     def __init__(self, blank: bool = True) -> None:
@@ -113,9 +134,11 @@ class LoadMosaic(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read image and masks."""
         image, found = read_mosaic(results['img_path'], results.get('udm_path'))
-        if self.blank:
-            image[~found['valid']] = 0
         results.update(found)
+        if self.blank:
+            missing = ~found['valid']
+            image[missing] = 0
+            keep_missing(results, missing)
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
@@ -128,7 +151,8 @@ class LoadMosaic(BaseTransform):
 class LoadFootprints(BaseTransform):
     """Load building footprints in pixel coordinates.
 
-    Required Keys: label_path (None: no footprints), crs, transform; label_pixels (optional)
+    Required Keys: label_path (None: no footprints), crs, transform; label_pixels and img_shape
+    (optional)
 
     Added Keys: footprints (N,) polygons, footprint_ids (N,) int64 (-1 without identity)
     """
@@ -143,6 +167,7 @@ class LoadFootprints(BaseTransform):
                 results.get('crs'),
                 results.get('transform'),
                 results.get('label_pixels', False),
+                results.get('img_shape'),
             )
         results['footprints'], results['footprint_ids'] = shapes, ids
         return results
@@ -208,6 +233,8 @@ class RasterizeFootprints(BaseTransform):
         target = np.stack([made[name] for name in self.channels], axis=-1).astype(np.uint8)
         if self.ignore_nodata and 'valid' in results:
             target[~results['valid']] = IGNORE
+        elif self.ignore_nodata and results.get(MISSING) is not None:
+            target[results[MISSING] != 0] = IGNORE
         results['gt_seg_map'] = target
         results['seg_fields'] = [*results.get('seg_fields', ()), 'gt_seg_map']
         return results
@@ -277,7 +304,8 @@ class CropFootprints(BaseTransform):
         for key in ('img', *results.get('seg_fields', ())):
             cut = results[key][window]
             if any(map(sum, pad)):
-                options = {'mode': 'symmetric'} if key == 'img' else {'constant_values': IGNORE}
+                mirrored = key in ('img', MISSING)
+                options = {'mode': 'symmetric'} if mirrored else {'constant_values': IGNORE}
                 cut = np.pad(cut, pad[: cut.ndim], **options)
             results[key] = cut
         results['img_shape'] = results['img'].shape[:2]
@@ -316,6 +344,7 @@ class PackFootprints(BaseTransform):
         from mmseg.structures import SegDataSample
 
         sample = SegDataSample()
+        pack_missing(sample, missing_of(results))
         if 'gt_seg_map' in results:
             sample.gt_sem_seg = PixelData(data=to_chw(results['gt_seg_map']))
         keys = self.META_KEYS

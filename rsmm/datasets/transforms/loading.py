@@ -9,13 +9,19 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.packed import open_pack
+from rsmm.datasets.transforms.gaps import keep_missing
 from rsmm.datasets.transforms.photometric import band_means
 from rsmm.errors import DataError
+from rsmm.geo.missing import fill_missing, is_marker
 from rsmm.geo.raster import read_raster
+from rsmm.geo.tags import check_tags, found_tags
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import (
     resolve_bands,
 )
+
+#: Keys of images whose truth has a place, so that it can leave out pixels.
+_DENSE = ('label_path', 'classes', 'instances')
 
 
 @TRANSFORMS.register_module()
@@ -41,6 +47,10 @@ class LoadRaster(BaseTransform):
     - bands (tuple[str]): canonical names aligned with the last axis
     - img_shape, ori_shape (tuple[int, int]): (H, W)
     - nodata (float | None), crs (WKT str | None), transform (6 affine numbers | None)
+    - scales, offsets (tuple[float]): tags of the bands where the file has some that are not applied
+    - gcps, rpcs: where the file has no affine
+    - missing (np.ndarray): (H, W) uint8, not 0 where a pixel is missing, which ``img`` has as the
+      mean of its band; absent where none is
 
     Args:
         bands: Bands to load, in this order: names or the name of an order in ``rsmm.sensors``. None
@@ -48,14 +58,21 @@ class LoadRaster(BaseTransform):
         order: Order of the bands in the file when the dataset does not declare one.
         shape: (H, W) that the file must have, in pixels.
         nodata: Nodata value of files that declare none.
-        fill: Value that replaces nodata and NaN pixels. None keeps nodata and refuses NaN.
+        fill: Value that replaces single nodata and NaN values. With None missing pixels become the
+            mean of their band, and NaN is refused in images without a label map or nodata tag: a
+            class cannot leave out pixels.
+        scaled: Apply the scale and offset tags; the image is then float32.
         sidecars: Let GDAL look for ``.aux.xml`` and world files beside the image; listing a large
             folder for each file is slow.
 
     Raises:
         DataError: The file is truncated, has other bands or another size than declared, names its
-            bands in another order, contains NaN, or is nodata throughout. Names file and mend.
+            bands in another order, contains NaN, is nodata throughout, or has other scale and
+            offset tags than the files before. Names file and mend.
     """
+
+    #: Whether alpha is a mask where no bands are named; else it is one of the bands.
+    DROP_ALPHA = False
 
     def __init__(
         self,
@@ -65,6 +82,7 @@ class LoadRaster(BaseTransform):
         nodata: float | None = None,
         fill: float | None = None,
         sidecars: bool = False,
+        scaled: bool = False,
     ) -> None:
         self.bands = None if bands is None else resolve_bands(bands)
         self.order = None if order is None else resolve_bands(order)
@@ -72,29 +90,81 @@ class LoadRaster(BaseTransform):
         self.nodata = nodata
         self.fill = fill
         self.sidecars = sidecars
+        self.scaled = scaled
+        self._first: tuple[dict, str] | None = None
 
     def transform(self, results: dict) -> dict:
         """Read the image that ``results`` names."""
-        path = results['img_path']
-        declared = results.get('file_bands', self.order)
         wanted = self.bands or results.get('bands')
         if 'pack' in results:
-            image, found = _read_packed(results, wanted)
+            return self._read_packed(results, wanted)
+        path = results['img_path']
+        declared = results.get('file_bands', self.order)
+        image, found = self._read(path, declared, wanted, results)
+        check_shape(image, self.shape or results.get('file_shape'), path)
+        if found['nodata'] is None:
+            found['nodata'] = self._nodata(results)
+        missing = found.pop('missing', None)
+        if self.fill is None:
+            image = self._without_gaps(image, missing, found['nodata'], results)
         else:
-            image, found = read_raster(
-                path, declared, wanted, sidecars=self.sidecars, window=results.get('window')
-            )
-            check_shape(image, self.shape or results.get('file_shape'), path)
+            image = check_values(image, found['nodata'], self.fill, path)
+            if missing is not None and found['nodata'] is None and image.dtype.kind != 'f':
+                image[missing] = self.fill
+        if results.get('darkest') in found['bands']:
+            check_darkest(band_means(image), found['bands'], results['darkest'], path)
+        for key in ('scales', 'offsets', 'gcps', 'rpcs'):
+            results.pop(key, None)
+        results.update(found)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return keep_missing(results, missing)
+
+    def _read_packed(self, results: dict, wanted: Sequence[str] | None) -> dict:
+        """Take an image from a pack, which was checked and filled when it was written."""
+        image, found = open_pack(results['pack']).read(results['pack_row'], wanted)
         if found['nodata'] is None:
             found['nodata'] = self.nodata
-        if 'pack' not in results or self.fill is not None:
-            image = check_values(image, found['nodata'], self.fill, path)
-        if 'pack' not in results and results.get('darkest') in found['bands']:
-            check_darkest(band_means(image), found['bands'], results['darkest'], path)
+        if self.fill is not None:
+            image = check_values(image, found['nodata'], self.fill, results['img_path'])
         results.update(found)
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+    def _read(self, path, declared, wanted, results: dict) -> tuple[np.ndarray, dict]:
+        options = {
+            'nodata': self._nodata(results),
+            'sidecars': self.sidecars,
+            'scaled': self.scaled,
+            'drop_alpha': self.DROP_ALPHA,
+        }
+        options = {
+            key: value for key, value in options.items() if value is not None and value is not False
+        }
+        image, found = read_raster(path, declared, wanted, window=results.get('window'), **options)
+        if self._first is None:
+            self._first = found_tags(found), str(path)
+        elif found_tags(found) != self._first[0]:
+            check_tags((self._first[0], found), (self._first[1], path))
+        return image, found
+
+    def _nodata(self, results: dict) -> float | None:
+        said = results.get('file_nodata')
+        return self.nodata if said is None else said
+
+    def _without_gaps(self, image, missing, nodata: float | None, results: dict) -> np.ndarray:
+        """Fill missing pixels, or refuse an image of them alone."""
+        if missing is None:
+            return image
+        path = results['img_path']
+        if missing.all():
+            check_values(image, nodata, 0, path)
+            raise _without_data('missing', path)
+        # Pixels of a map can be left out, an image cannot be told apart from what it lacks.
+        if nodata is None and not set(_DENSE) & set(results):
+            check_values(image, None, None, path)
+        return fill_missing(image, missing)
 
     def __repr__(self) -> str:
         return f'LoadRaster(bands={self.bands}, shape={self.shape}, fill={self.fill})'
@@ -138,10 +208,10 @@ def check_values(
     if nodata is None or np.isnan(nodata):
         return image
     # One pixel decides almost always; comparing whole chips costs more than decoding them.
-    if (image[0, 0] == nodata).all() and (image == nodata).all():
+    if is_marker(image[0, 0], nodata).all() and is_marker(image, nodata).all():
         raise _without_data(f'nodata ({nodata:g})', path)
     if fill is not None:
-        image = np.where(image == nodata, np.asarray(fill, image.dtype), image)
+        image = np.where(is_marker(image, nodata), np.asarray(fill, image.dtype), image)
     return image
 
 
@@ -173,7 +243,3 @@ def _without_data(what: str, path: str | Path) -> DataError:
     return DataError(
         f'all values are {what}', where=path, fix='Leave the file out or download it again'
     )
-
-
-def _read_packed(results: dict, bands: Sequence[str] | None) -> tuple[np.ndarray, dict]:
-    return open_pack(results['pack']).read(results['pack_row'], bands)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 from affine import Affine
 from mmcv.transforms import BaseTransform, Compose
 
 from rsmm.datasets.transforms.change_labels import IGNORE, read_change_map
+from rsmm.datasets.transforms.dates import TOLERANCE, fit_date, misfit, read_date
+from rsmm.datasets.transforms.gaps import MISSING, keep_missing, missing_of
 from rsmm.errors import ConfigError, DataError
 from rsmm.geo.label_raster import check_label_place, check_label_size
-from rsmm.geo.missing import fill_nan, missing_pixels
-from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import ONE_GRID, check_same_place
+from rsmm.geo.tags import check_tags
 from rsmm.registry import TRANSFORMS
-from rsmm.sensors import canonical_band
-
-#: How much the sizes of two dates or of image and label may differ before it is an error.
-TOLERANCE = 0.03
 
 
 @TRANSFORMS.register_module()
@@ -38,6 +33,7 @@ class LoadPair(BaseTransform):
     - bands (tuple[str], optional): bands wanted, needed for one file per band
     - label_path, label_encoding (optional): the change map, see
       :func:`rsmm.datasets.transforms.change_labels.change_map`
+    - file_nodata (float, optional): value of missing pixels in files without a tag
     - window (optional): row, column, height, width; cut at the lower and right border
     - resample (bool, optional): bring dates of slightly different size to one grid
 
@@ -45,8 +41,9 @@ class LoadPair(BaseTransform):
 
     - img (np.ndarray): (H, W, 2, C), stored dtype or that of ``scale``
     - gt_seg_map (np.ndarray): (H, W) uint8, 0, 1, and 255 where the label is missing or a date has
-      no data: nodata in all
-      bands or NaN in one, which ``img`` has as nodata or 0
+      no data
+    - missing (np.ndarray): (H, W, 2) uint8, not 0 where a date has no data, which ``img`` has as
+      the mean of the band; absent where none is missing
     - img_path, img_paths, bands, img_shape, ori_shape, crs, transform, nodata, seg_fields
 
     Args:
@@ -54,13 +51,23 @@ class LoadPair(BaseTransform):
             out='uint8')``; statistics then are those of the scene and not of a tile.
         threshold: Gray levels of the change map above it are change.
         cache: Scenes kept in memory per process; tiles of one scene then read it once.
+        nodata: Value of missing pixels in files without a nodata tag, where the dataset says none.
+        scaled: Apply the scale and offset tags of the files, which may then differ.
 
     Raises:
         DataError: The dates or the label differ in size, coordinate system or place, a date is
             nodata or NaN throughout, or a file is broken.
     """
 
-    def __init__(self, scale: Mapping | None = None, threshold: int = 127, cache: int = 32) -> None:
+    def __init__(
+        self,
+        scale: Mapping | None = None,
+        threshold: int = 127,
+        cache: int = 32,
+        nodata: float | None = None,
+        scaled: bool = False,
+    ) -> None:
+        self.nodata, self.scaled = nodata, scaled
         self.scale = None if scale is None else json.dumps(scale)
         self.threshold = threshold
         self._read = functools.lru_cache(maxsize=cache)(_read_scene)
@@ -90,13 +97,17 @@ class LoadPair(BaseTransform):
             self.threshold,
             self.scale,
             bool(results.get('resample', False)),
+            self.nodata if results.get('file_nodata') is None else results['file_nodata'],
+            self.scaled,
         )
         self._check_kind(found['label_kind'], results.get('label_path'))
-        results.update({key: value for key, value in found.items() if key != 'label_kind'})
+        missing = found['missing']
+        results.update({key: found[key] for key in found.keys() - {'label_kind', 'missing'}})
         if results.get('window') is not None:
             row, column, height, width = results['window']
             part = slice(row, row + height), slice(column, column + width)
             image, label = image[part], None if label is None else label[part]
+            missing = None if missing is None else missing[part]
             if found['transform'] is not None:
                 shifted = Affine(*found['transform']) * Affine.translation(column, row)
                 results['transform'] = tuple(shifted)[:6]
@@ -105,7 +116,7 @@ class LoadPair(BaseTransform):
         if label is not None:
             results['gt_seg_map'] = label
             results.setdefault('seg_fields', []).append('gt_seg_map')
-        return results
+        return keep_missing(results, missing)
 
     def _check_kind(self, kind: str | None, path: str | None) -> None:
         """Refuse a set of maps in several encodings: in some of them a value means something else.
@@ -126,40 +137,39 @@ class LoadPair(BaseTransform):
         return f'LoadPair(scale={self.scale}, threshold={self.threshold})'
 
 
-def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
+def _read_scene(files, bands, label_path, encoding, threshold, scale, resample, nodata, scaled):
     """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
     label = stored = kind = None
     if label_path is not None:
         encoding = json.loads(encoding)
         label, stored, kind = read_change_map(label_path, encoding, threshold)
-    dates, founds = zip(*(read_date(date, bands) for date in files), strict=True)
+    dates, founds = zip(*(read_date(date, bands, nodata, scaled) for date in files), strict=True)
+    check_tags(founds, [found['img_path'] for found in founds])
     _check_places(founds, [image.shape[:2] for image in dates], resample)
     shape = dates[0].shape[:2]
     if label is not None:
-        if not resample or _misfit(shape, label.shape) > TOLERANCE:
+        if not resample or misfit(shape, label.shape) > TOLERANCE:
             check_label_size(label.shape, shape, label_path)
         limit = TOLERANCE * max(shape) if resample else 0.5
         check_label_place(stored, founds[0], shape, label_path, limit)
         shape = label.shape
     grid = founds[0]['transform'] if dates[0].shape[:2] == shape else None
-    aligned, valid = [], np.ones(shape, bool)
+    aligned, gaps = [], []
     step = None if scale is None else TRANSFORMS.build(json.loads(scale))
     for image, found in zip(dates, founds, strict=True):
-        path = found['img_path']
-        image = _fit(image, found['transform'], shape, grid, resample, path)
-        empty = missing_pixels(image, found['nodata'])
-        if empty.all():
-            what = 'NaN' if found['nodata'] is None else f'nodata ({found["nodata"]:g})'
-            raise DataError(f'all values are {what}', where=path)
-        valid &= ~empty
-        image, nodata = fill_nan(image, found['nodata'])
+        image, missing = fit_date(image, found, shape, grid, resample)
+        if missing is not None and missing.all():
+            raise _without_data(found, image.dtype)
         if step is not None:
-            image = step({**found, 'img': image, 'nodata': nodata})['img']
+            about = {**found, 'img': image, 'seg_fields': []}
+            image = step(keep_missing(about, missing))['img']
         aligned.append(image)
+        gaps.append(np.zeros(shape, bool) if missing is None else missing)
+    missing = np.stack(gaps, axis=2)
     if label is not None:
-        label = np.where(valid, label, IGNORE).astype(np.uint8)
+        label = np.where(missing.any(axis=2), IGNORE, label).astype(np.uint8)
     stack = np.stack(aligned, axis=2)
-    for array in (stack, label):
+    for array in (stack, label, missing):
         if array is not None:
             array.flags.writeable = False
     first = founds[0]
@@ -173,100 +183,20 @@ def _read_scene(files, bands, label_path, encoding, threshold, scale, resample):
             'crs': first['crs'],
             'transform': first['transform'] if grid is not None else None,
             'nodata': first['nodata'] if step is None else None,
+            'missing': missing if missing.any() else None,
             'label_kind': kind,
         },
     )
 
 
-def read_date(date: str | Sequence[tuple[str, str]], bands: Sequence[str] | None):
-    """Read one date: a file, or (band, path) pairs of files in several sizes.
-
-    Returns:
-        The image (H, W, C) on the finest grid, and what :func:`read_raster` finds with
-        ``img_path``. 16-bit images without a declared nodata value have 0, as Sentinel-2 has.
-
-    Raises:
-        DataError: A wanted band has no file, or the files differ in coordinate system.
-    """
-    if isinstance(date, str):
-        image, found = read_raster(date, bands=bands, assume=bands)
-        return image, {**found, 'img_path': date}
-    paths = {canonical_band(band): path for band, path in date}
-    wanted = tuple(bands or paths)
-    missing = [band for band in wanted if band not in paths]
-    if missing:
-        raise DataError(
-            f'no file of band {", ".join(missing)}; there are {", ".join(paths)}',
-            where=Path(date[0][1]).parent,
-        )
-    planes = [read_raster(paths[band], (band,)) for band in wanted]
-    best = max(range(len(planes)), key=lambda k: planes[k][0].size)
-    reference, found = planes[best]
-    for (_, other), band in zip(planes, wanted, strict=True):
-        if other['crs'] != found['crs']:
-            raise DataError('has another coordinate system than its neighbours', where=paths[band])
-    shape = reference.shape[:2]
-    image = np.concatenate(
-        [regrid(plane, about['transform'], shape, found['transform']) for plane, about in planes],
-        axis=2,
-    )
+def _without_data(found: Mapping, dtype: np.dtype) -> DataError:
     nodata = found['nodata']
-    if nodata is None and image.dtype == np.uint16:
-        nodata = 0.0
-    about = {**found, 'bands': wanted, 'nodata': nodata, 'img_path': paths[wanted[best]]}
-    return image, about
-
-
-def regrid(
-    image: np.ndarray,
-    transform: Sequence[float] | None,
-    shape: tuple[int, int],
-    target: Sequence[float] | None,
-) -> np.ndarray:
-    """Bring an image (H, W, C) to another grid bilinearly; borders are repeated.
-
-    Args:
-        image: uint8, uint16, int16 or float32.
-        transform: Its affine, 6 numbers. Without one of the two the extents are taken as equal.
-        shape: (H', W') of the result.
-        target: Affine of the result.
-    """
-    height, width = image.shape[:2]
-    if transform is None or target is None:
-        matrix = Affine.scale(width / shape[1], height / shape[0])
-    else:
-        matrix = ~Affine(*transform) * Affine(*target)
-    # From corners to centres of pixels, as OpenCV counts.
-    matrix = Affine.translation(-0.5, -0.5) * matrix * Affine.translation(0.5, 0.5)
-    if image.shape[:2] == shape and matrix.almost_equals(Affine.identity(), precision=1e-3):
-        return image
-    moved = cv2.warpAffine(
-        np.ascontiguousarray(image),
-        np.array(matrix[:6]).reshape(2, 3),
-        shape[::-1],
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return moved.reshape(*shape, image.shape[2])
-
-
-def _misfit(shape: Sequence[int], expected: Sequence[int]) -> float:
-    """Return the largest relative difference of height and width."""
-    return max(abs(a / b - 1) for a, b in zip(shape[:2], expected, strict=True))
-
-
-def _fit(image, transform, shape, grid, resample: bool, path: str) -> np.ndarray:
-    """Bring a date to the grid of the scene, or refuse."""
-    if image.shape[:2] == shape and (grid is None or transform is None or not resample):
-        return image
-    if not resample or _misfit(image.shape, shape) > TOLERANCE:
-        raise DataError(
-            f'has {image.shape[0]}x{image.shape[1]} pixels, expected {shape[0]}x{shape[1]} as the '
-            f'{"label" if resample else "first date"}',
-            where=path,
-            fix=ONE_GRID,
-        )
-    return regrid(image, transform, shape, grid)
+    what = 'missing'
+    if nodata is not None and not np.isnan(nodata):
+        what = f'nodata ({nodata:g})'
+    elif dtype.kind == 'f':
+        what = 'NaN'
+    return DataError(f'all values are {what}', where=found['img_path'])
 
 
 def _check_places(
@@ -312,9 +242,14 @@ class PerDate(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Transform each (H, W, C)."""
-        image = results['img']
+        image, missing = results['img'], missing_of(results)
         dates = [
-            self.transforms({**results, 'img': image[:, :, date].copy(), 'seg_fields': []})
+            self.transforms(
+                keep_missing(
+                    {**results, 'img': image[:, :, date].copy(), 'seg_fields': []},
+                    None if missing is None else missing[:, :, date],
+                )
+            )
             for date in range(image.shape[2])
         ]
         if any(date['img'].shape[:2] != image.shape[:2] for date in dates):
@@ -333,7 +268,7 @@ class SwapDates(BaseTransform):
 
     Required Keys: img (H, W, 2, C)
 
-    Modified Keys: img, img_paths and dates (where present)
+    Modified Keys: img, missing, img_paths and dates (where present)
 
     Args:
         prob: Probability.
@@ -345,7 +280,9 @@ class SwapDates(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Swap."""
         if np.random.rand() < self.prob:
-            results['img'] = results['img'][:, :, ::-1]
+            for key in ('img', MISSING):
+                if results.get(key) is not None:
+                    results[key] = results[key][:, :, ::-1]
             for key in ('img_paths', 'dates'):
                 if results.get(key) is not None:
                     results[key] = tuple(results[key])[::-1]

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rsmm.datasets.transforms.loading import LoadRaster
 from rsmm.errors import DataError
+from rsmm.geo.missing import fill_missing
+from rsmm.geo.raster import read_raster
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import RGB_CAMERA
 
-#: Files whose bands are colours; those of a GeoTIFF are known by name only.
-PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp')
 
+def as_rgb(image: np.ndarray, path: str | Path) -> tuple[np.ndarray, bool]:
+    """Bring an image to three bands by repeating grey.
 
-def as_rgb(
-    image: np.ndarray, path: str | Path, window: Sequence[int] | None = None
-) -> tuple[np.ndarray, bool]:
-    """Bring an image to three bands: grey is repeated, palettes are looked up, alpha is dropped.
-
-    DOTA, for example, mixes panchromatic images with those in colour.
+    DOTA, for example, mixes panchromatic images with those in colour. Palettes are colours, and
+    alpha is a mask, already as the reader gives them.
 
     Args:
         image: ``(H, W, C)`` as it was read.
         path: File that it was read from.
-        window: Row, column, height and width of the part that was read.
 
     Returns:
         The image ``(H, W, 3)``, and whether it was changed.
@@ -37,12 +32,6 @@ def as_rgb(
     """
     if image.shape[2] == 3:
         return image, False
-    if image.dtype == np.uint8 and str(path).lower().endswith(PICTURE_SUFFIXES):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        if window is not None:
-            row, column, height, width = window
-            picture = picture[row : row + height, column : column + width]
-        return np.ascontiguousarray(picture[..., ::-1]), True
     if image.shape[2] == 1:
         return np.repeat(image, 3, axis=2), True
     raise DataError(
@@ -50,6 +39,23 @@ def as_rgb(
         where=path,
         fix='Select three bands by name, with bands=[...] or --bands',
     )
+
+
+def read_picture(path: str | Path, **options) -> tuple[np.ndarray, dict]:
+    """Read a picture as red, green and blue, missing pixels filled with the mean of their band.
+
+    Args:
+        path: Any raster file.
+        **options: Of :func:`rsmm.geo.raster.read_raster`.
+
+    Returns:
+        The image ``(H, W, 3)`` and what :func:`rsmm.geo.raster.read_raster` finds.
+
+    Raises:
+        DataError: It cannot be read or its bands are no colours.
+    """
+    image, found = read_raster(path, drop_alpha=True, **options)
+    return as_rgb(fill_missing(image, found.get('missing')), path)[0], found
 
 
 @TRANSFORMS.register_module()
@@ -62,10 +68,12 @@ class LoadPicture(LoadRaster):
         DataError: As ``LoadRaster``, and for images of several bands that are no colours.
     """
 
+    DROP_ALPHA = True
+
     def transform(self, results: dict) -> dict:
         """Read the image that ``results`` names."""
         results = super().transform(results)
-        image, changed = as_rgb(results['img'], results['img_path'], results.get('window'))
+        image, changed = as_rgb(results['img'], results['img_path'])
         if changed:
             results.update(img=image, bands=RGB_CAMERA.band_names)
         return results

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, Compose
 
-from rsmm.datasets.transforms.pictures import as_rgb
+from rsmm.datasets.transforms.pictures import read_picture
 from rsmm.errors import ConfigError
-from rsmm.geo.raster import read_raster
 from rsmm.ops.edge_density import edge_proposals
 from rsmm.ops.mmcv_fallback import install
 from rsmm.ops.selective_search import MODES, RegionHierarchy, rank_regions, region_hierarchy
@@ -148,7 +147,7 @@ class SearchProposals(BaseTransform):
                 return RegionHierarchy(
                     stored['boxes'], stored['levels'], tuple(stored['shape'].tolist()), self.side
                 )
-        image = as_rgb(read_raster(path)[0], path)[0] if image is None else image
+        image = read_picture(path)[0] if image is None else image
         hierarchy = region_hierarchy(image, self.mode, self.side)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)

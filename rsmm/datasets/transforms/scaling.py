@@ -1,7 +1,7 @@
 """From stored values to a working range: min-max, quantiles, mean and deviation, reflectance.
 
-Arithmetic is in float32, so unsigned integers never wrap around. Pixels equal to ``nodata`` take no
-part in the statistics of an image.
+Arithmetic is in float32, so unsigned integers never wrap around. Missing pixels take no part in the
+statistics of an image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rsmm.datasets.transforms.gaps import MISSING, keep_missing, present_pixels
 from rsmm.errors import ConfigError
+from rsmm.geo.missing import is_marker, missing_pixels
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import band_stats
 
@@ -40,15 +42,6 @@ def stretch(
     scaled /= np.where(span > 0, span, np.float32(np.inf))
     np.clip(scaled, 0, top, out=scaled)
     return scaled.astype(np.uint8) if out == 'uint8' else scaled
-
-
-def valid_pixels(image: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return the pixels (K, C) of an image (H, W, C) that are not nodata in all bands."""
-    pixels = image.reshape(-1, image.shape[2])
-    if nodata is None or np.isnan(nodata):
-        return pixels
-    valid = (pixels != nodata).any(axis=1)
-    return pixels if valid.all() or not valid.any() else pixels[valid]
 
 
 class _Scale(BaseTransform):
@@ -106,7 +99,7 @@ class ScaleMinMax(_Scale):
         """Return the fixed limits, or the image's minimum and maximum."""
         if self.fixed is not None:
             return self.fixed
-        pixels = valid_pixels(results['img'], results.get('nodata'))
+        pixels = present_pixels(results)
         axis = 0 if self.scope == 'band' else None
         return pixels.min(axis), pixels.max(axis)
 
@@ -136,7 +129,7 @@ class ScaleQuantile(_Scale):
 
     def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return the two quantiles."""
-        pixels = valid_pixels(results['img'], results.get('nodata'))
+        pixels = present_pixels(results)
         low, high = np.quantile(pixels, self.quantiles, axis=0 if self.scope == 'band' else None)
         return low, high
 
@@ -183,6 +176,13 @@ class ScaleMeanStd(_Scale):
         return mean - reach, mean + reach
 
 
+def _fill_values(image: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """Put the mean of a band's other values in the place of marked ones, 0 where there is none."""
+    count = (~marked).sum(axis=(0, 1))
+    means = np.where(marked, 0, image).sum(axis=(0, 1), dtype=np.float64) / np.maximum(count, 1)
+    return np.where(marked, means.astype(np.float32), image)
+
+
 @TRANSFORMS.register_module()
 class ToReflectance(BaseTransform):
     """Turn digital numbers into reflectance: ``(DN + offset) / scale``, float32, not clipped.
@@ -190,9 +190,12 @@ class ToReflectance(BaseTransform):
     Sentinel-2 products of processing baseline 04.00 and later (January 2022) carry an offset of
     -1000; earlier ones 0.
 
+    Missing pixels stay missing, and no marker becomes a reflectance: a single band that has it
+    gets the mean of its other values.
+
     Required Keys: img, nodata (optional)
 
-    Modified Keys: img, nodata
+    Modified Keys: img, nodata, missing
 
     Args:
         scale: Digital numbers per unit of reflectance.
@@ -205,8 +208,14 @@ class ToReflectance(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Convert ``img`` (H, W, C)."""
-        image = np.add(results['img'], np.float32(self.offset), dtype=np.float32)
+        image, nodata = results['img'], results.get('nodata')
+        marked = is_marker(image, nodata)
+        if MISSING not in results:
+            keep_missing(results, missing_pixels(image, nodata))
+        image = np.add(image, np.float32(self.offset), dtype=np.float32)
         image /= np.float32(self.scale)
+        if marked.any():
+            image = _fill_values(image, marked)
         results['img'] = image
         results['nodata'] = None
         return results

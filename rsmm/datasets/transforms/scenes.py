@@ -11,7 +11,9 @@ from mmcv.transforms import BaseTransform
 from rsmm.datasets.scene_shards import open_shards
 from rsmm.datasets.scenes import band_files
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.missing import fill_missing
 from rsmm.geo.raster import read_raster
+from rsmm.geo.tags import check_tags
 from rsmm.registry import TRANSFORMS
 
 DATE_RULES = ('moco', 'moco_tp', 'seco', 'teco', 'caco', 'sa_moco', 'saco')
@@ -162,21 +164,29 @@ class LoadBandFiles(BaseTransform):
     Args:
         size: Height and width in pixels that all bands are resized to.
         resample: As in :class:`LoadScenes`.
+        scaled: Apply the scale and offset tags of the files; the image is then float32.
 
     Raises:
         DataError: A file is missing or cannot be read, or the dtypes differ.
     """
 
-    def __init__(self, size: int, resample: str = 'auto') -> None:
+    def __init__(self, size: int, resample: str = 'auto', scaled: bool = False) -> None:
         if resample not in RESAMPLE:
             raise ConfigError(f'resample={resample!r} is not one of {RESAMPLE}')
         self.size = size
         self.resample = resample
+        self.scaled = scaled
 
     def transform(self, results: dict) -> dict:
         """Read the bands asked for."""
         results['img'] = stack_bands(
-            results['band_files'], results['bands'], self.size, self.resample, results['img_path']
+            results['band_files'],
+            results['bands'],
+            self.size,
+            self.resample,
+            results['img_path'],
+            nodata=results.get('file_nodata'),
+            scaled=self.scaled,
         )
         results['img_shape'] = results['ori_shape'] = (self.size, self.size)
         results.update(nodata=None, crs=None, transform=None)
@@ -192,6 +202,8 @@ def stack_bands(
     size: int,
     resample: str,
     where: str | Path,
+    nodata: float | None = None,
+    scaled: bool = False,
 ) -> np.ndarray:
     """Read single-band files onto one grid, (size, size, C).
 
@@ -201,20 +213,32 @@ def stack_bands(
         size: Height and width in pixels.
         resample: ``'auto'`` or ``'bilinear'``.
         where: What to name in errors.
+        nodata: Value of missing pixels in files without a tag.
+        scaled: Apply scale and offset tags.
+
+    Missing pixels become the mean of their band before it is resized.
 
     Raises:
-        DataError: A band is missing, or the dtypes differ.
+        DataError: A band is missing, or the dtypes or tags differ.
     """
     missing = [band for band in bands if band not in files]
     if missing:
         raise DataError(
             f'band {", ".join(missing)} is missing', where=where, fix='Download it again'
         )
-    planes = [read_raster(files[band], (band,))[0] for band in bands]
+    planes, founds = zip(
+        *(read_raster(files[band], (band,), nodata=nodata, scaled=scaled) for band in bands),
+        strict=True,
+    )
+    check_tags(founds, [files[band] for band in bands])
     dtypes = {band: plane.dtype for band, plane in zip(bands, planes, strict=True)}
     if len(set(dtypes.values())) > 1:
         raise _mixed(dtypes, where)
-    return np.stack([to_grid(plane, size, resample) for plane in planes], axis=-1)
+    filled = [
+        fill_missing(plane, found.get('missing'))
+        for plane, found in zip(planes, founds, strict=True)
+    ]
+    return np.stack([to_grid(plane, size, resample) for plane in filled], axis=-1)
 
 
 def to_grid(plane: np.ndarray, size: int, resample: str = 'auto') -> np.ndarray:
@@ -224,7 +248,11 @@ def to_grid(plane: np.ndarray, size: int, resample: str = 'auto') -> np.ndarray:
         return plane
     shrinks = resample == 'auto' and min(plane.shape) > size
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(plane, (size, size), interpolation=mode)
+    exact = plane.dtype.name in ('uint8', 'uint16', 'int16', 'float32', 'float64')
+    resized = cv2.resize(
+        plane if exact else plane.astype(np.float64), (size, size), interpolation=mode
+    )
+    return resized if exact else np.rint(resized).astype(plane.dtype)
 
 
 def _mixed(dtypes: dict[str, np.dtype], where: str | Path) -> DataError:

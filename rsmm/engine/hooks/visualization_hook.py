@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from rsmm.registry import HOOKS
+from rsmm.utils.outputs import keep_inputs, save_figure
 
 
 @HOOKS.register_module()
@@ -39,7 +40,9 @@ class VisualizationHook(Hook):
         for position, sample in enumerate(outputs):
             if self.seen % self.interval == 0:
                 figure = draw_sample(_input_of(inputs, position, sample), sample, meta)
-                figure.savefig(self.out_dir / f'{_name_of(sample)}.png')
+                out = self.out_dir / f'{_name_of(sample)}.png'
+                keep_inputs(out, [sample.img_path] if 'img_path' in sample else ())
+                save_figure(figure, out)
             self.seen += 1
 
 

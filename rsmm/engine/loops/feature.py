@@ -6,6 +6,7 @@ import torch
 from mmengine.runner import TestLoop
 from torch import Tensor
 
+from rsmm.models.layers.pooling import pool
 from rsmm.registry import LOOPS
 
 
@@ -57,7 +58,4 @@ class FeatureTestLoop(TestLoop):
         data = model.data_preprocessor(batch, training=False)
         with torch.autocast(data['inputs'].device.type, enabled=self.fp16):
             features = model.backbone(data['inputs'])
-        features = features[-1] if isinstance(features, tuple | list) else features
-        if features.dim() > 2:
-            features = features.flatten(2).mean(2)
-        return features.float(), data['data_samples']
+        return pool(features).float(), data['data_samples']

@@ -48,12 +48,26 @@ class ViTExtraToken(VisionTransformer):
         if extra_token != 'none':
             token = torch.empty(1, 1, self.embed_dims)
             self.token_embed = nn.Parameter(nn.init.normal_(token, std=0.02))
+        self._starting = False
+        self._register_load_state_dict_pre_hook(self._keep_token)
 
     def init_weights(self) -> None:
-        """Load pretrained weights if the config names some; nothing else is changed."""
+        """Load pretrained weights if the config names some; nothing else is changed.
+
+        They may be those of a plain network: the extra token then stays as it is.
+        """
         settings = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
         if any(isinstance(item, dict) and item.get('type') == 'Pretrained' for item in settings):
-            BaseModule.init_weights(self)
+            self._starting = True
+            try:
+                BaseModule.init_weights(self)
+            finally:
+                self._starting = False
+
+    def _keep_token(self, state_dict: dict, prefix: str, *args) -> None:
+        # Only at the start of a training: a trained network without its token is damaged.
+        if self._starting and self.extra_token != 'none':
+            state_dict.setdefault(f'{prefix}token_embed', self.token_embed.detach().clone())
 
     def forward(
         self, x: Tensor, token: Tensor | None = None, with_token: bool = True

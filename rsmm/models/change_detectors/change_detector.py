@@ -18,7 +18,6 @@ class ChangeDetector(DenseModel):
     """Siamese encoder, fusion of the features level by level, decoder to one logit per pixel.
 
     Args:
-        bands: Bands of one image.
         fusion: ``'abs_diff'``, which does not care which image is first; ``'diff'`` (second minus
             first); ``'concat'``; ``'early'`` stacks the images' bands before the encoder, whose
             ``in_channels`` then is twice the bands.
@@ -38,7 +37,6 @@ class ChangeDetector(DenseModel):
     def __init__(
         self,
         *args,
-        bands: int = 3,
         fusion: str = 'abs_diff',
         deepest: str = 'fused',
         threshold: float = 0.5,
@@ -54,7 +52,7 @@ class ChangeDetector(DenseModel):
         self.deepest = deepest
         # Compared with logits, so that no sigmoid has to be taken.
         self.cut = float(torch.logit(torch.tensor(threshold, dtype=torch.float64)))
-        super().__init__(*args, bands=bands * (1 + (fusion == 'early')), **kwargs)
+        super().__init__(*args, **kwargs)
 
     def fused_channels(self, channels: tuple[int, ...]) -> tuple[int, ...]:
         """Channels after fusion."""

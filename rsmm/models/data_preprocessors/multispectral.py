@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import BaseDataPreprocessor
 
+from rsmm.datasets.transforms.gaps import zero_missing
 from rsmm.errors import ConfigError
 from rsmm.registry import MODELS
 from rsmm.sensors import band_stats, resolve_bands
@@ -95,7 +96,8 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
             training: Whether batch augmentations apply.
 
         Returns:
-            A dict with ``inputs`` float32 (N, C, H, W), or a list of them per view.
+            A dict with ``inputs`` float32 (N, C, H, W), or a list of them per view; 0, the mean,
+            where a sample says that pixels are ``missing``.
         """
         inputs = data['inputs']
         # Stack first: one transfer per batch instead of one per sample.
@@ -106,8 +108,9 @@ class MultiSpectralPreprocessor(BaseDataPreprocessor):
         data = self.cast_data({'data_samples': None, **data, 'inputs': inputs})
         if isinstance(data['inputs'], list):
             data['inputs'] = [self.normalise(view) for view in data['inputs']]
+            zero_missing(data['inputs'], data['data_samples'])
         else:
-            data['inputs'] = self.normalise(data['inputs'])
+            data['inputs'] = zero_missing(self.normalise(data['inputs']), data['data_samples'])
             if training and self.batch_augments is not None:
                 data['inputs'] = self._mix(data['inputs'], data['data_samples'])
         return data

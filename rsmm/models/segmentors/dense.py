@@ -11,7 +11,8 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from rsmm.models.base import ScopedModel
-from rsmm.models.segmentors.encoders import feature_channels, freeze, pad_to_multiple
+from rsmm.models.channels import feature_channels
+from rsmm.models.segmentors.encoders import freeze, pad_to_multiple
 from rsmm.registry import MODELS
 
 
@@ -27,7 +28,6 @@ class DenseModel(ScopedModel):
         decode_head: Decoder; ``in_channels='auto'`` is replaced by the channels of the features,
             and for mmseg's heads ``in_index`` by all of them.
         loss: Loss on logits (N, K, H, W) and labels (N, H, W).
-        bands: Bands of one image, needed for ``'auto'``.
         frozen: Train the decoder only; batch statistics of the encoder stay as they are.
         multiple: Images are extended to a multiple of this by repeating the border.
         keep_logits: Keep logits in the predicted samples.
@@ -41,7 +41,6 @@ class DenseModel(ScopedModel):
         backbone: dict,
         decode_head: dict,
         loss: dict,
-        bands: int = 3,
         frozen: bool = False,
         multiple: int = 32,
         keep_logits: bool = False,
@@ -50,7 +49,7 @@ class DenseModel(ScopedModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if decode_head.get('in_channels') == 'auto':
-            channels = self.fused_channels(feature_channels(backbone, bands))
+            channels = self.fused_channels(feature_channels(backbone))
             decode_head = {**decode_head, 'in_channels': channels}
             if decode_head['type'].startswith('mmseg.'):
                 decode_head.setdefault('in_index', tuple(range(len(channels))))

@@ -1,32 +1,10 @@
-"""Encoders of dense models: built from any registry, asked for their channels, frozen."""
+"""Encoders of dense models: padded input, frozen weights."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-from rsmm.registry import MODELS, SCOPE
-
-_PROBE = 64  # pixels; a multiple of every encoder's stride
-
-
-def qualified(config: dict) -> dict:
-    """Name rsmm's scope, because mmseg builds backbones from its own registry."""
-    name = config['type']
-    plain = isinstance(name, str) and '.' not in name
-    return {**config, 'type': f'{SCOPE}.{name}'} if plain else config
-
-
-def feature_channels(backbone: dict, bands: int) -> tuple[int, ...]:
-    """Ask a backbone for the channels of its features."""
-    # Built apart, without weights, so that the probe touches no statistics of the real one.
-    with torch.random.fork_rng(devices=()):
-        probe = MODELS.build({**backbone, 'init_cfg': None})
-    probe.eval()
-    with torch.no_grad():
-        features = probe(torch.zeros(1, bands, _PROBE, _PROBE))
-    return tuple(feature.shape[1] for feature in features)
 
 
 def pad_to_multiple(images: torch.Tensor, multiple: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
-from rsmm.models.losses.functional.nt_xent import nt_xent
+from rsmm.models.losses.functional import nt_xent
 from rsmm.registry import MODELS
 
 

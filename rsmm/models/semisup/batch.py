@@ -172,10 +172,8 @@ def quarter_turns(batch: Batch, name: str) -> tuple[View, Tensor]:
             where='rotation',
             fix='Crop squares',
         )
-    images = torch.stack(
-        [
-            image.rot90(int(k), (-2, -1))
-            for image, k in zip(view.images, own_rows(turns), strict=True)
-        ]
-    )
+    images = view.images.clone()
+    mine = own_rows(turns).to(images.device)
+    for k in range(1, 4):
+        images[mine == k] = view.images[mine == k].rot90(k, (-2, -1))
     return replace(view, images=images), turns.to(images.device)

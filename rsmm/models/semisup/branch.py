@@ -79,7 +79,7 @@ class Branch:
         projector = self.part('projector')
         if projector is not None:
             last = self.parts['head'].pre_logits(features)
-            columns[1] = F.normalize(projector(_full(last)), dim=1)
+            columns[1] = F.normalize(_full(projector(_full(last))), dim=1)
         if self.has_token:
             columns[2] = _full(features[0])
         split = [

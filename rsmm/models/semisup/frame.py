@@ -58,7 +58,7 @@ class SSLClassifier(ImageClassifier):
         super().__init__(
             backbone=_built(backbone),
             neck=None if neck is None else _built(neck),
-            head=_built(head),
+            head=built_head(head),
             data_preprocessor=BaseDataPreprocessor()
             if data_preprocessor is None
             else _built(data_preprocessor),
@@ -224,6 +224,15 @@ def add_asked_parts(owner, head: nn.Module, rule: Rule) -> None:
 def averaged_copy(parts: Mapping[str, nn.Module]) -> nn.ModuleDict:
     """A copy of a network that gets no gradient."""
     return nn.ModuleDict(copy.deepcopy(dict(parts))).requires_grad_(False)
+
+
+def built_head(head: dict | nn.Module) -> nn.Module:
+    """Build a head; its own loss, which is not used, is named so that any scope finds it."""
+    if isinstance(head, nn.Module):
+        return head
+    if str(head.get('type')).endswith('LinearClsHead'):
+        head = {'loss': {'type': 'mmpretrain.CrossEntropyLoss'}, **head}
+    return MODELS.build(head)
 
 
 def _built(module: dict | nn.Module) -> nn.Module:

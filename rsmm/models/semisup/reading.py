@@ -14,13 +14,15 @@ from rsmm.models.semisup.rules.base import Rule
 
 #: Meta keys of a place, in this order.
 PLACE = ('latitude', 'longitude', 'day_of_year')
-#: Which count of ``WeakStrong`` makes a view.
+#: A label of which nothing is known.
+UNKNOWN = -1
+#: What makes a view, in ``WeakStrong`` and as a variable of the base configs.
 _MADE_BY = {
-    'weak': 'weak=1',
-    'strong': 'strong=1',
-    'labelled_strong': 'strong=1 for the labelled stream',
-    'weak_2': 'weak=2',
-    'strong_2': 'strong=2',
+    'weak': ('weak=1', 'weak_views=1'),
+    'strong': ('strong=1', 'strong_views=1'),
+    'labelled_strong': ('strong=1', 'labelled_strong=1'),
+    'weak_2': ('weak=2', 'weak_views=2'),
+    'strong_2': ('strong=2', 'strong_views=2'),
 }
 
 
@@ -74,7 +76,12 @@ def _check_views(inputs: Mapping[str, Tensor], rule: Rule) -> None:
         if name in inputs:
             continue
         if name in _MADE_BY:
-            fix = f'Set {_MADE_BY[name]} in WeakStrong'
+            stream = 'labelled' if name.startswith('labelled') else 'unlabelled'
+            setting, variable = _MADE_BY[name]
+            fix = (
+                f'Set {setting} in the WeakStrong of the {stream} stream: {variable} in the base '
+                'configs'
+            )
         else:
             fix = 'Take labelled rows into the batch: TwoStreamSampler(labelled=...)'
         raise ConfigError(
@@ -110,39 +117,60 @@ def read_labels(
     Raises:
         DataError: A label is absent, no class of the model, or of another length.
     """
-    rows = [_label(sample, num_classes, multi_label) for sample in samples]
-    return torch.stack(rows).to(device)
+    labels = torch.stack([_label(sample, num_classes, multi_label) for sample in samples])
+    labels = labels.to(device)
+    if multi_label:
+        wrong = ((labels != UNKNOWN) & ((labels < 0) | (labels > 1))).any(dim=1)
+    else:
+        wrong = (labels < 0) | (labels >= num_classes)
+    if wrong.any():  # one look at the device for the whole batch
+        row = int(wrong.nonzero()[0, 0])
+        found = labels[row].tolist()
+        if multi_label:
+            raise DataError(
+                f'gt_score holds {[x for x in found if x not in (-1, 0, 1)][:3]}',
+                where=_name(samples[row]),
+                fix='Classes are 0 or 1, -1 marks what is unknown',
+            )
+        raise DataError(
+            f'label {found} is not one of the classes 0..{num_classes - 1}',
+            where=_name(samples[row]),
+            fix='Match num_classes of head and rule to the dataset, and move samples without '
+            'label to the unlabelled stream',
+        )
+    return labels
 
 
 def _label(sample, num_classes: int, multi_label: bool) -> Tensor:
-    where = sample.get('img_path') or f'labelled sample {sample.get("sample_idx")}'
+    """Label of a sample in the form of the batch, its values not looked at."""
     if multi_label and 'gt_score' in sample:
         score = torch.as_tensor(sample.gt_score).float()
-        fits = score.shape == (num_classes,) and bool(((score == -1) | (score >= 0)).all())
-        if not fits or score.max() > 1:
+        if score.shape != (num_classes,):
             raise DataError(
-                f'gt_score {tuple(score.shape)} is not {num_classes} values of 0, 1 or -1',
-                where=where,
-                fix='-1 marks what is unknown',
+                f'gt_score {tuple(score.shape)} where the model has {num_classes} classes',
+                where=_name(sample),
             )
         return score
     if 'gt_label' not in sample:
         raise DataError(
             'no label in the labelled stream',
-            where=where,
+            where=_name(sample),
             fix='Move samples without label to the unlabelled stream',
         )
     label = torch.as_tensor(sample.gt_label).view(-1).long()
-    if (label < 0).any() or (label >= num_classes).any() or not (multi_label or len(label) == 1):
-        raise DataError(
-            f'label {label.tolist()} is not one of the classes 0..{num_classes - 1}',
-            where=where,
-            fix='Match num_classes of head and rule to the dataset, and move samples without '
-            'label to the unlabelled stream',
-        )
     if not multi_label:
+        if len(label) != 1:
+            raise DataError(
+                f'{len(label)} labels', where=_name(sample), fix='Set multi_label=True in the rule'
+            )
         return label[0]
+    if len(label) and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
+        raise DataError(f'labels {label.tolist()} of {num_classes} classes', where=_name(sample))
     return torch.zeros(num_classes, device=label.device).index_fill(0, label, 1.0)
+
+
+def _name(sample) -> str:
+    return sample.get('img_path') or f'labelled sample {sample.get("sample_idx")}'
 
 
 def read_hidden(

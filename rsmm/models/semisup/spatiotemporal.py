@@ -9,13 +9,14 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
+from mmengine.model import ModuleDict
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.models.semisup.batch import Outputs, View
 from rsmm.models.semisup.branch import Branch
-from rsmm.models.semisup.frame import SSLClassifier, add_asked_parts
+from rsmm.models.semisup.frame import SSLClassifier, add_asked_parts, built_head
 from rsmm.models.semisup.functional import distill as distill_loss
 from rsmm.models.semisup.reading import read_places
 from rsmm.models.semisup.rules.base import Rule
@@ -107,13 +108,13 @@ class STSSLClassifier(SSLClassifier):
         del self._teacher_configs
         parts = {
             'backbone': MODELS.build({**backbone, 'extra_token': 'input'}),
-            'head': MODELS.build(head_config),
+            'head': built_head(head_config),
         }
         if not isinstance(metadata, nn.Module):
             settings = {'type': 'PlaceTimeEncoder', 'embed_dims': self.backbone.embed_dims}
             metadata = MODELS.build({**settings, **(metadata or {})})
         parts['metadata'] = metadata
-        self.teacher = nn.ModuleDict(parts)
+        self.teacher = ModuleDict(parts)  # mmengine's: initialises what is in it
         add_asked_parts(self.teacher, head, self.rule)
         if self._untrained_heads or 'untrained_head' in self.rule.asks:
             for owner in (self, self.teacher):

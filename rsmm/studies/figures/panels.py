@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError
+from rsmm.utils.outputs import save_figure
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def change_panels(
         shown = (scene['dates'], scene['titles']) if images else ((), ())
         figure = draw_change(shown[0], scene['truth'], scene['maps'], shown[1])
         written.append(out / f'{name}.png')
-        figure.savefig(written[-1])
+        save_figure(figure, written[-1])
     return written
 
 

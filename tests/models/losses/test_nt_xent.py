@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rsmm.models.losses.functional.nt_xent import nt_xent
+from rsmm.models.losses.functional import nt_xent
 
 
 def by_definition(a, b, temperature):

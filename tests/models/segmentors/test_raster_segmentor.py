@@ -120,7 +120,6 @@ def test_unet_on_thirteen_bands_of_any_backbone() -> None:
         model = MODELS.build(
             dict(
                 type='RasterSegmentor',
-                bands=13,
                 backbone=backbone,
                 decode_head=dict(type='UNetDecoder', in_channels='auto', num_classes=5),
                 loss=dict(type='SegLoss'),

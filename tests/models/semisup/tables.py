@@ -38,7 +38,7 @@ MANY: dict[str, dict] = {
     'SupervisedRule': {},
     'FixMatchRule': dict(threshold=(0.45, 0.55)),
     'DeFixMatchRule': dict(threshold=(0.45, 0.55)),
-    'FreeMatchRule': dict(fairness_weight=0.1, momentum=0.5),
+    'FreeMatchRule': dict(fairness_weight=0.01, momentum=0.5),
     'SoftMatchRule': dict(momentum=0.5),
     'UDALRule': dict(threshold=0.5, momentum=0.5),
     'CAPRule': dict(pos_per=0.6, neg_per=0.6, momentum=0.5, queue_len=24),
@@ -151,5 +151,5 @@ def train(model, many: bool, steps, optimizer=None) -> tuple[list[dict], torch.o
         optimizer.zero_grad()
         total(losses).backward()
         optimizer.step()
-        history.append({name: float(value) for name, value in losses.items()})
+        history.append({name: float(value.detach()) for name, value in losses.items()})
     return history, optimizer

@@ -244,6 +244,24 @@ class TestFreeMatch:
         assert (strong.grad[:, 1] == 0).all()
 
     @pytest.mark.parametrize('multi_label', [False, True])
+    def test_single_precision_has_the_same_gradient(self, multi_label):
+        """A class that all or none of the strong views show: its odds are all on one side."""
+        draw = torch.Generator().manual_seed(0)
+        strong = torch.randn(16, 3, generator=draw, dtype=torch.float64)
+        strong[:, 0] = strong[:, 0].abs() + 0.1
+        strong[:, 1] = -strong[:, 1].abs() - 0.1
+        mask = torch.ones(16, 3) if multi_label else torch.ones(16)
+        gradients = []
+        for dtype in (torch.float32, torch.float64):
+            leaf = strong.to(dtype).requires_grad_()
+            state = tuple(
+                part.to(dtype) for part in (t(0.5, 0.5, 0.5), t(0.7, 0.3, 0.5), t(0.75, 0.3, 0.4))
+            )
+            F.freematch_fairness(state, leaf, mask, multi_label).backward()
+            gradients.append(leaf.grad.double())
+        assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.parametrize('multi_label', [False, True])
     def test_nothing_masked_in(self, multi_label):
         strong = t([[1, -1], [-2, 0.3]]).requires_grad_()
         mask = torch.zeros(2, 2 if multi_label else 1).squeeze(1 if not multi_label else 0)

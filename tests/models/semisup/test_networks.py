@@ -9,6 +9,9 @@ from mmpretrain.structures import DataSample
 from torch.testing import assert_close
 
 from rsmm.errors import ConfigError, DataError
+from rsmm.models.semisup.batch import Target, random_rows, shifted
+from rsmm.models.semisup.measures import pseudo_label_measures
+from rsmm.models.semisup.reading import read_batch
 from rsmm.registry import MODELS
 from tests.models.semisup.tables import CLASSES, SIZE, batch, build, prepare, rule_config, total
 
@@ -106,6 +109,32 @@ class TestViT:
         with pytest.raises(ConfigError, match=message):
             vit(extra_token=kind)(torch.zeros(1, 3, SIZE, SIZE), token)
 
+    @pytest.mark.parametrize('token', ['none', 'const', 'input'])
+    def test_starts_from_a_plain_network(self, token, tmp_path):
+        plain = vit()
+        weights = {f'backbone.{k}': v for k, v in plain.state_dict().items()}
+        torch.save({'state_dict': weights}, tmp_path / 'plain.pth')
+        start = dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth'), prefix='backbone.')
+        model = MODELS.build(
+            dict(
+                type='STSSLClassifier',
+                backbone=dict(
+                    type='ViTExtraToken', arch=SMALL, img_size=SIZE, patch_size=4, init_cfg=start
+                ),
+                head=dict(type='mmpretrain.LinearClsHead', num_classes=CLASSES, in_channels=12),
+                rule=rule_config('FixMatchRule', False),
+                distill='none' if token == 'none' else 'mse',
+            )
+        )
+        model.init_weights()
+        for backbone in (model.backbone, model.teacher['backbone']):
+            for key, value in plain.state_dict().items():
+                assert torch.equal(backbone.state_dict()[key], value)
+            without = {k: v for k, v in backbone.state_dict().items() if k != 'token_embed'}
+            if backbone.extra_token != 'none':
+                with pytest.raises(RuntimeError, match='token_embed'):
+                    backbone.load_state_dict(without)
+
     def test_larger_images(self):
         assert vit()(torch.randn(1, 3, 16, 16))[0].shape == (1, 12)
 
@@ -142,7 +171,8 @@ class TestPrediction:
 
     def test_one_label(self):
         model = build('SSLClassifier', 'FixMatchRule', False).eval()
-        (sample,) = model(self.images, None, mode='predict')
+        with torch.no_grad():
+            (sample,) = model(self.images, None, mode='predict')
         assert float(sample.pred_score.sum()) == pytest.approx(1)
         assert sample.pred_label.tolist() == [int(sample.pred_score.argmax())]
 
@@ -234,6 +264,18 @@ class TestDistillation:
         assert model.backbone.extra_token == 'none'
         assert 'loss_distill' not in model(*batch(False, 0), mode='loss')
 
+    @pytest.mark.parametrize(('many', 'nothing', 'all_'), [(False, 1.0, 0.0), (True, (0, 1), 0.0)])
+    def test_does_not_depend_on_the_mask(self, many, nothing, all_):
+        found = []
+        for threshold in (nothing, all_):
+            model = build('STSSLClassifier', 'FixMatchRule', many, threshold=threshold)
+            found.append(model(*batch(many, 0), mode='loss'))
+        assert [float(losses['used']) for losses in found] == [0, 1]
+        assert found[0]['loss_unsupervised'] == 0
+        assert found[0]['teacher_loss_unsupervised'] == 0
+        assert found[1]['loss_unsupervised'] > 0
+        assert found[0]['loss_distill'] == found[1]['loss_distill']
+
     def test_compares_what_both_learn_from(self):
         model = build('STSSLClassifier', 'FixMatchRule', False).eval()
         inputs, samples = batch(False, 0)
@@ -256,7 +298,9 @@ class TestDistillation:
         assert_close(losses['loss_distill'], ((student - teacher) ** 2).mean())
 
 
-@pytest.mark.parametrize('rule', ['FixMatchRule', 'VATRule', 'MixMatchRule', 'SimMatchRule'])
+@pytest.mark.parametrize(
+    'rule', ['FixMatchRule', 'VATRule', 'MeanTeacherRule', 'MixMatchRule', 'SimMatchRule']
+)
 def test_a_cnn_under_the_same_rules(rule):
     torch.manual_seed(0)
     model = MODELS.build(
@@ -370,3 +414,45 @@ class TestBadInput:
     def test_settings(self, settings):
         with pytest.raises(ConfigError):
             MODELS.build({'num_classes': CLASSES, **settings})
+
+
+def test_vat_moves_images_where_predictions_change_most():
+    model = build('SSLClassifier', 'VATRule', False)
+    rule, (branch,) = model.rule, model.branches()
+    data = read_batch(*batch(False, 0), rule, torch.Generator().manual_seed(0))
+    view = data.views['weak']
+    own = rule.probs(branch.look(view).logits.detach())
+
+    def change(direction):
+        moved = branch.look(shifted(view, rule.epsilon * direction)).logits.softmax(1)
+        return float((own * (own / moved).log()).sum(1).mean())
+
+    starts = [random_rows(data, 'weak') for _ in range(8)]
+    found = [rule._direction(own, start, data, branch) for start in starts]
+    lengths = found[0].flatten(1).norm(dim=1)
+    assert_close(lengths, torch.ones_like(lengths))
+    random = [start / start.flatten(1).norm(dim=1).view(-1, 1, 1, 1) for start in starts]
+    assert min(map(change, found)) > max(map(change, random))
+
+
+class TestMeasures:
+    def test_one_label(self):
+        target = Target(torch.tensor([0, 1, 2, 0]), torch.tensor([True, True, False, True]))
+        found = pseudo_label_measures(target, torch.tensor([0, 2, 2, -1]), False)
+        assert found['used'] == 0.75
+        assert found['pseudo_accuracy'] == 0.5, 'of the used ones whose truth is known'
+        assert 'pseudo_accuracy' not in pseudo_label_measures(target, None, False)
+
+    def test_soft_labels_and_weights(self):
+        target = Target(torch.tensor([[0.6, 0.4], [0.1, 0.9]]), torch.tensor([0.25, 0.75]))
+        found = pseudo_label_measures(target, torch.tensor([0, 0]), False)
+        assert found == {'used': 0.5, 'pseudo_accuracy': 0.25}
+
+    def test_many_labels(self):
+        target = Target(torch.tensor([[0.9, 0.2, 0.7]]), torch.tensor([[True, True, True]]))
+        found = pseudo_label_measures(target, torch.tensor([[1.0, 1.0, -1.0]]), True)
+        assert found == {'used': 1, 'pseudo_accuracy': 0.5}
+
+    def test_nothing_used(self):
+        target = Target(torch.tensor([0]), torch.tensor([False]))
+        assert pseudo_label_measures(target, torch.tensor([0]), False) == {'used': 0}

@@ -58,7 +58,10 @@ def test_two_processes_are_one(two, frame, name, many):
         for step, (found, expected) in enumerate(zip(found_history, history, strict=True)):
             assert found.keys() == expected.keys()
             for term in expected:
-                assert found[term] == pytest.approx(expected[term], abs=1e-4), (step, term)
+                assert found[term] == pytest.approx(expected[term], rel=1e-5, abs=1e-4), (
+                    step,
+                    term,
+                )
         for name_, value in state.items():
             assert_close(found_state[name_], value, rtol=1e-3, atol=1e-4)
 

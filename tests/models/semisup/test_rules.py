@@ -85,6 +85,37 @@ def test_weight_zero_is_the_supervised_loss(frame, name, many):
         assert_close(total(losses), supervised, rtol=0, atol=0)
 
 
+@every_rule
+def test_single_precision_is_enough(name, many):
+    """Gradients are those of double precision: nothing is lost in rounding."""
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        model = build('STSSLClassifier', name, many).to(dtype)
+        for step in range(2):
+            inputs, samples = batch(many, step)
+            inputs = {view: images.to(dtype) for view, images in inputs.items()}
+            if name == 'VATRule':  # its noise differs between the types: compare the rest
+                model.rule.weight = 0.0
+            losses = model(inputs, samples, mode='loss')
+        total(losses).backward()
+        found = [p.grad.double().flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert_close(*gradients, atol=1e-4 * float(gradients[1].abs().max()), rtol=1e-3)
+
+
+@every_rule
+def test_mixed_precision(name, many):
+    """Thresholds and losses stay in single precision when the network runs in half of it."""
+    model = build('STSSLClassifier', name, many)
+    for step in range(2):
+        with torch.autocast('cpu', torch.bfloat16):
+            losses = model(*batch(many, step), mode='loss')
+        total(losses).backward()
+    assert all(value.isfinite() for value in losses.values())
+    floating = [v for v in model.state_dict().values() if v.is_floating_point()]
+    assert {value.dtype for value in floating} == {torch.float32}
+
+
 #: Rules whose supervised term is the plain one.
 PLAIN = [
     (name, many)

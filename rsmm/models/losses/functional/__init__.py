@@ -9,6 +9,8 @@ from rsmm.models.losses.functional.contrastive import (
     saco_loss,
     seco_loss,
 )
+from rsmm.models.losses.functional.pairs import dense_nt_xent, nt_xent
+from rsmm.models.losses.functional.pooling import masked_pool
 from rsmm.models.losses.functional.swav import code_cross_entropy, sinkhorn, swav_loss
 
 __all__ = [
@@ -16,7 +18,10 @@ __all__ = [
     'change_distances',
     'change_ratio',
     'code_cross_entropy',
+    'dense_nt_xent',
     'info_nce',
+    'masked_pool',
+    'nt_xent',
     'saco_group_term',
     'saco_loss',
     'seco_loss',

@@ -103,16 +103,15 @@ def _multi_label_fairness(pi: Tensor, hist: Tensor, strong_logits: Tensor, mask:
     share = (mask * hard_labels(probs.detach(), True)).sum(dim=0) / size
     mean = (mask * probs).sum(dim=0) / size
     rest = (mask * (1 - probs)).sum(dim=0) / size
-    expected = _odds_share(pi, 1 - pi, hist)
-    found = _odds_share(mean, rest, share)
-    terms = expected * (found + _EPS).log() + (1 - expected) * (1 - found + _EPS).log()
-    return terms.sum()
+    expected = _odds(pi, 1 - pi, hist)
+    # Each side of the odds by itself and not as 1 minus the other: what is left of 1 by rounding in
+    # single precision would be divided by the 1e-12 in the gradient.
+    return (expected * (_odds(mean, rest, share) + _EPS).log()).sum()
 
 
-def _odds_share(positive: Tensor, negative: Tensor, share: Tensor) -> Tensor:
-    """The positive part of ``(positive / share, negative / (1 - share))``."""
-    pair = torch.stack([positive * _inverse(share), negative * _inverse(1 - share)])
-    return _normalised(pair)[0]
+def _odds(positive: Tensor, negative: Tensor, share: Tensor) -> Tensor:
+    """``(positive / share, negative / (1 - share))``, scaled to add up to 1, ``(2, C)``."""
+    return _normalised(torch.stack([positive * _inverse(share), negative * _inverse(1 - share)]))
 
 
 def _inverse(x: Tensor) -> Tensor:

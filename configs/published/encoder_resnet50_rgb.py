@@ -1,0 +1,3 @@
+# ResNet-50 for three bands: what published RGB weights load into. Images of 0..255.
+_base_ = '../_base_/models/encoder_rgb.py'
+model = dict(backbone=dict(type='mmpretrain.ResNet', depth=50))

@@ -1,0 +1,23 @@
+"""Averages over the part of a map that counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def masked_pool(features: Tensor, mask: Tensor) -> Tensor:
+    """Average features weighted by a mask: ``sum_p M_p f_p / sum_p M_p``.
+
+    Nothing is added to the mask: a mask that is 0 throughout has no average and gives NaN. Add a
+    small number to it, after all geometry, where that can happen.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        mask: Weights ``(N, H, W)``, not negative.
+
+    Returns:
+        ``(N, C)``.
+    """
+    total = torch.einsum('nchw,nhw->nc', features, mask.to(features.dtype))
+    return total / mask.to(features.dtype).sum(dim=(1, 2))[:, None]
