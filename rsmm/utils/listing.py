@@ -33,7 +33,8 @@ def has_suffix(path: str | Path, suffixes: Sequence[str] = IMAGES) -> bool:
 
 def plain_stem(path: str | Path) -> str:
     """The name of a file without suffix, accents composed: macOS decomposes them in archives."""
-    return unicodedata.normalize('NFC', Path(path).stem)
+    stem = Path(path).stem
+    return stem if stem.isascii() else unicodedata.normalize('NFC', stem)
 
 
 def list_files(
@@ -49,15 +50,19 @@ def list_files(
     Raises:
         DataError: A folder cannot be read, or a link leads nowhere.
     """
-    found = sorted(path for path in _walk(Path(folder), deep) if has_suffix(path, suffixes))
-    for path in found:
-        if path.is_symlink() and not path.exists():
+    found = []
+    for entry in _walk(Path(folder), deep):
+        if not has_suffix(entry.name, suffixes):
+            continue
+        # Whether it is a link stands in the folder; only links cost another look at the disk.
+        if entry.is_symlink() and not os.path.exists(entry.path):
             raise DataError(
-                f'is a link to {os.readlink(path)}, which is not there',
-                where=path,
+                f'is a link to {os.readlink(entry.path)}, which is not there',
+                where=entry.path,
                 fix='Fetch the file it stands for, or remove the link',
             )
-    return found
+        found.append(Path(entry.path))
+    return sorted(found)
 
 
 def list_folders(folder: str | Path) -> list[Path]:
@@ -72,7 +77,7 @@ def list_folders(folder: str | Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in _entries(Path(folder)) if entry.is_dir())
 
 
-def _walk(folder: Path, deep: bool) -> Iterator[Path]:
+def _walk(folder: Path, deep: bool) -> Iterator[os.DirEntry]:
     pending, seen = [folder], set()
     while pending:
         current = pending.pop()
@@ -84,7 +89,7 @@ def _walk(folder: Path, deep: bool) -> Iterator[Path]:
         seen.add(place)
         for entry in _entries(current):
             if not entry.is_dir():
-                yield Path(entry.path)
+                yield entry
             elif deep:
                 pending.append(Path(entry.path))
 
@@ -155,9 +160,11 @@ def of_one_kind(folder: str | Path, suffixes: Sequence[str], deep: bool = False)
     Raises:
         DataError: An image of another kind whose name none of the kind has.
     """
-    found = by_stem(list_files(folder, suffixes, deep))
-    others = list_files(folder, IMAGES, deep) if found else ()
-    alone = [path for path in others if plain_stem(path) not in found]
+    images = list_files(folder, (*IMAGES, *suffixes), deep)
+    kind = [has_suffix(path, suffixes) for path in images]
+    found = by_stem(path for path, wanted in zip(images, kind, strict=True) if wanted)
+    others = [path for path, wanted in zip(images, kind, strict=True) if not wanted]
+    alone = [path for path in others if found and plain_stem(path) not in found]
     if alone:
         raise DataError(
             f'{len(alone)} images beside {len(found)} {suffixes[0]} files are of another kind, '

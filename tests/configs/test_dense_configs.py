@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.engine.runner import Runner
 from rsmm.registry import METRICS, MODELS
 from rsmm.toy import get_writer
@@ -79,7 +79,7 @@ def test_config_takes_a_step_and_predicts(path: Path, toy: Path) -> None:
     init_default_scope('rsmm')
     torch.manual_seed(0)
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
-    model = MODELS.build({'data_preprocessor': config.data_preprocessor, **config.model}).train()
+    model = MODELS.build(model_settings(config)).train()
     data = model.data_preprocessor(next(iter(loader)), True)
     losses = model(**data, mode='loss')
     loss = sum(losses.values())

@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio._err import CPLE_BaseError
 
 from rsmm.datasets.transforms.change_labels import ENCODINGS, change_map
 from rsmm.errors import ConfigError, DataError
@@ -324,20 +325,24 @@ def test_a_map_in_two_colours_is_refused() -> None:
     damage=st.sampled_from(['none', 'cut', 'flip']),
     position=st.floats(0, 0.999),
     name=st.sampled_from(list(READERS)),
+    png=st.booleans(),
 )  # fmt: skip
 def test_fuzzed_labels(
-    tmp_path_factory, dtype, bands, values, nodata, mask, damage, position, name
+    tmp_path_factory, dtype, bands, values, nodata, mask, damage, position, name, png
 ) -> None:
     """Any label gives classes and 255, or an error of rsmm: nothing else."""
     root = tmp_path_factory.mktemp('fuzz')
     reader = make_images(READERS[name], root)
     array = np.resize(np.array(values), (bands, *SHAPE)).astype(dtype)
+    png = png and name != 'OSCD'
+    driver, path = ('PNG', '.png') if png else ('GTiff', '.tif')
+    path = root / f'{reader.label}{path}'
     try:
         hole = np.resize(np.array([0, 255, 255], np.uint8), SHAPE) if mask else None
-        write(root / f'{reader.label}.tif', array, nodata=nodata, mask=hole)
-    except (ValueError, rasterio.errors.RasterioError, OverflowError):
+        write(path, array, driver, nodata=nodata, mask=hole)
+    except (ValueError, rasterio.errors.RasterioError, CPLE_BaseError, OverflowError):
         return  # no such file can be written
-    damaged(root / f'{reader.label}.tif', damage, position)
+    damaged(path, damage, position)
     try:
         label = reader.read(root)
     except DataError:

@@ -57,6 +57,12 @@ def test_page_can_be_followed(page, tree):
         assert right >= 9  # chance is 4; three spectra far apart are learnt in four epochs
 
 
+def test_the_config_of_the_readme_is_in_the_tree():
+    (block,) = [block for block in blocks_of(REPO / 'README.md') if block.file]
+    shown = block.text.partition('\n')[2]
+    assert (REPO / block.file).read_text(encoding='utf-8').endswith(shown)
+
+
 def test_blocks_are_found(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text(

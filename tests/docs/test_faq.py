@@ -14,6 +14,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from rsmm.apis import load_config, train
+from rsmm.apis.config import model_settings
 from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.checkpoints.pretrained import adapt_first_conv
 from rsmm.checkpoints.weights import load_weights
@@ -141,7 +142,9 @@ def queue_and_batch():
 
 
 def one_view():
-    settings = load_config(REPO / 'configs/_base_/models/simclr_resnet18.py').model
+    settings = model_settings(
+        load_config(REPO / 'configs/simclr/simclr_resnet18_20e_eurosat-rgb.py')
+    )
     MODELS.build(settings).loss(torch.zeros(2, 3, 32, 32))
 
 

@@ -47,6 +47,11 @@ class SemiSupervisedHook(Hook):
         )
         model.seed = runner.seed
 
+    def before_train(self, runner: Runner) -> None:
+        """Count a new run's steps from 0, also when it starts from a trained rule's weights."""
+        if runner.iter == 0:
+            bare_model(runner).rule.step.zero_()
+
 
 def class_frequency(dataset, labelled: int, multi_label: bool) -> torch.Tensor | None:
     """Share of each class among the labelled samples ``(C,)``, None if the dataset does not count.

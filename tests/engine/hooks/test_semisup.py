@@ -187,8 +187,19 @@ def test_a_trained_rule_is_tested_without_its_data(config, tmp_path, chips):
         '\ntest_dataloader = val_dataloader\ntest_evaluator = val_evaluator\ntest_cfg = dict()\n'
     )
     path.write_text(text)
-    scores = run.test(path, str(tmp_path / 'run/iter_4.pth'), work_dir=tmp_path / 'test')
-    assert 0 <= scores['accuracy/top1'] <= 100
+    checkpoint = str(tmp_path / 'run/iter_4.pth')
+    for network in ('student', 'teacher'):
+        options = {'model.predict_with': network}
+        scores = run.test(path, checkpoint, work_dir=tmp_path / network, options=options)
+        assert 0 <= scores['accuracy/top1'] <= 100
+
+
+def test_a_new_run_from_trained_weights_counts_from_zero(config, tmp_path):
+    path = config('SSLClassifier', 'MeanTeacherRule')
+    run.train(path, work_dir=tmp_path / 'first')
+    options = {'load_from': str(tmp_path / 'first/iter_4.pth'), 'train_cfg.max_iters': 2}
+    runner = run.train(path, work_dir=tmp_path / 'second', options=options)
+    assert int(runner.model.rule.step) == 2
 
 
 class TestAveragedWeights:
