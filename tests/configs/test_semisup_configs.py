@@ -212,7 +212,10 @@ def test_two_core_config_runs_resumes_and_tests_any_folder(eurosat: Path, tmp_pa
             config.train_cfg.max_iters = stop
         config.default_hooks.checkpoint.interval = 2
         config.resume = resume
-        run.train(config, work_dir=folder)
+        runner = run.train(config, work_dir=folder)
+        # The schedule moves on with every step: after the last one it is a part of a cosine.
+        rate = runner.optim_wrapper.param_groups[0]['lr']
+        assert 0 < rate <= config.optim_wrapper.optimizer.lr
         return torch.load(folder / f'iter_{stop or 4}.pth', weights_only=False)['state_dict']
 
     whole = trained(tmp_path / 'whole')

@@ -14,7 +14,8 @@ optim_wrapper = dict(
         },
     ),
 )
-param_scheduler = dict(type='CosineCycleLR', total=iters, warmup=warmup)
+# Without by_epoch=False the runner would end the schedule after max_epochs = 1 step.
+param_scheduler = dict(type='CosineCycleLR', by_epoch=False, total=iters, warmup=warmup)
 train_cfg = dict(by_epoch=False, max_iters=iters, val_interval=2000)
 val_cfg = dict()
 test_cfg = dict()
