@@ -114,9 +114,8 @@ def usable_frames(
 ) -> np.ndarray:
     """Return the frames that :func:`series_gains` found the ground in, ``(T,)`` bool.
 
-    Where clouds cover most of a frame the fit has nothing to hold on to: its gain is ``most``
-    times or more from that of the other frames, or half of its pixels miss the median of the
-    series by as many times more than theirs.
+    Where clouds cover most of a frame the fit has nothing to hold on to: half of its pixels miss
+    the median of the series by more than ``most`` times what is usual.
 
     Args:
         samples, valid: As there.
@@ -131,10 +130,7 @@ def usable_frames(
     blank = ~seen.any(axis=1)
     lit[blank] = reference  # without any data a frame is not wrong
     miss = np.nanmedian(np.abs(lit - reference).sum(axis=1), axis=1)
-    middle = np.median(gain, axis=0)
-    ratio = gain / np.where(middle > 0, middle, 1)
-    alike = ((ratio < most) & (ratio > 1 / most)).all(axis=1)
-    return blank | (alike & (miss <= most * np.median(miss[~blank])))
+    return blank | (miss <= most * np.median(miss[~blank]))
 
 
 def _fit(values: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +143,8 @@ def _fit(values: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray
         x0, y0 = x.mean(axis=1), y.mean(axis=1)
         shared = ((x - x0[:, None]) * (y - y0[:, None])).mean(axis=1)
         spread = x.var(axis=1) + np.finfo(np.float64).tiny
-        noise = np.maximum(y.var(axis=1) - shared**2 / spread, 0)  # what no line explains
+        level = y.var(axis=1) + np.finfo(np.float64).tiny
+        noise = 2 * np.maximum(spread - shared**2 / level, 0)  # what no line explains, twice
         gain = (shared + noise) / (spread + noise)
         offset = y0 - gain * x0
     return gain, offset
