@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from rsmm.apis.config import SETTINGS, load_config
+from rsmm.apis.config import SETTINGS, load_config, model_settings
 from rsmm.apis.variables import read_sources
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
