@@ -235,7 +235,10 @@ def _check_effect(
     """
     old, new = (dict(variables.flat(config)) for config in (before, after))
     files = list(sources.texts)
+    former = variables.plain(before)
     for name, value in values.items():
+        if name not in keep and value == former.get(name):
+            continue  # an option that repeats what stands there: nothing is to change
         for file in sources.setting(name):
             if file in (files[0], keep.get(name)):
                 continue

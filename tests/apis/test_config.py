@@ -268,3 +268,8 @@ def test_custom_import_off_the_path_is_one_line(config):
     config.write_text(config.read_text() + "custom_imports = dict(imports=['no_such_package'])\n")
     with pytest.raises(ConfigError, match=r'experiment\.py: .*no_such_package.*PYTHONPATH'):
         load_config(config)
+
+
+def test_option_that_repeats_the_present_value_is_no_change(config):
+    config.write_text(config.read_text() + 'train_dataloader = dict(batch_size=64)\n')
+    assert load_config(config, {'batch': 4}).train_dataloader.batch_size == 64

@@ -62,7 +62,8 @@ def test_every_setting_takes_effect(path: Path) -> None:
     the base at the base's scale.
     """
     config, sources = read_sources(path)
-    inherited = {name for name in sources.names() if len(sources.setting(name)) > 1}
+    settings = {name: sources.setting(name) for name in sources.names()}
+    inherited = {n for n, files in settings.items() if len(files) > 1 and files[0] == path}
     for name in sorted(inherited - SETTINGS):
         value = config.to_dict()[name]
         if value is None or not isinstance(value, str | int | float | tuple):
