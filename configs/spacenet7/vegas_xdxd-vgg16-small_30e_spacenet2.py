@@ -11,12 +11,11 @@ num_workers = 0
 held_out = 'AOI_2_Vegas_img225'
 tile = 650
 
-# Mean and standard deviation of four tiles, in digital numbers.
 data_preprocessor = dict(
     type='MultiSpectralPreprocessor',
     bands='rgb',
     stats=None,
-    mean=(422.0, 576.0, 429.0),
+    mean=(422.0, 576.0, 429.0),  # of four tiles, in digital numbers
     std=(240.0, 250.0, 148.0),
 )
 model = dict(
@@ -57,6 +56,5 @@ optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(type='MultiStepLR', milestones=[epochs * 2 // 3], gamma=0.1)]
 # The held-out tile is looked at once, after the last epoch: it chooses nothing.
 train_cfg = dict(max_epochs=epochs, val_interval=epochs)
-# 100 pixels are 9 square metres.
-val_evaluator = dict(type='FootprintMetric', instances=True, min_area=100)
+val_evaluator = dict(type='FootprintMetric', instances=True, min_area=100)  # 9 square metres
 test_evaluator = val_evaluator
