@@ -22,6 +22,7 @@ PAGES = {
     'docs/checkpoints.md': ('sha256', 'work_dirs/published'),
     'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
     'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
+    'docs/discovery.md': ('events in 5 cells', 'work_dirs/discovery/events.html'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
 }
 
