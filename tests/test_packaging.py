@@ -78,6 +78,9 @@ def test_wheel_carries_configs_and_tools(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for carried in ('model-index.yml', f'configs/eurosat/{NAME}.py', 'tools/train.py'):
         assert f'rsmm/.mim/{carried}' in names
+    weights = [name for name in names if name.endswith('.safetensors')]
+    assert weights, 'the zoo is left behind'
+    assert all(name.startswith('rsmm/.mim/zoo/') for name in weights), 'carried twice'
     assert not [name for name in names if name.endswith('.pyc') or '__pycache__' in name]
     tops = {name.split('/')[0] for name in names}
     assert tops == {'rsmm', f'rsmm-{__version__}.dist-info'}

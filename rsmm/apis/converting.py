@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.hub import write_folder
+from rsmm.apis.hub import publish_zoo_file, write_folder
 from rsmm.checkpoints import converters
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import state_dict_of
@@ -165,6 +166,15 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
     return guarded(command)
 
 
+def _zoo_entry(args: argparse.Namespace) -> str:
+    """Write the file and the card of a zoo entry; return the entry for the metafile."""
+    file = publish_zoo_file(args.config, args.checkpoint, args.out_dir, args.half)
+    if args.card:
+        shutil.copy(args.card, file.with_name(f'{Path(args.config).stem}.md'))
+    snippet = Published(file, sha256_file(file), 0).snippet(args.config)
+    return snippet.replace('https://.../', 'zoo/')
+
+
 def publish_main(argv: Sequence[str] | None = None) -> int:
     """Entry of ``tools/model_converters/publish_model.py``."""
     parser = argparse.ArgumentParser(
@@ -182,13 +192,21 @@ def publish_main(argv: Sequence[str] | None = None) -> int:
         help='write out_dir in the layout of the Hugging Face hub (config.json, model.safetensors, '
         'README.md); needs --config',
     )
-    parser.add_argument('--card', help='file to take README.md from, with --folder')
-    parser.add_argument('--half', action='store_true', help='half precision, with --folder')
+    parser.add_argument(
+        '--zoo',
+        action='store_true',
+        help='write a safetensors file for the zoo/ folder to out_dir; needs --config',
+    )
+    parser.add_argument('--card', help='file to take the card from, with --folder and --zoo')
+    parser.add_argument('--half', action='store_true', help='half precision, with these two')
     args = parser.parse_args(argv)
-    if args.folder and not args.config:
-        parser.error('--folder needs --config')
+    if (args.folder or args.zoo) and not args.config:
+        parser.error('--folder and --zoo need --config')
 
     def command() -> None:
+        if args.zoo:
+            print(_zoo_entry(args))
+            return
         if args.folder:
             card = Path(args.card).read_text(encoding='utf-8') if args.card else ''
             folder = write_folder(args.config, args.checkpoint, args.out_dir, card, args.half)

@@ -185,3 +185,30 @@ def _is_entry(name: object) -> bool:
     if found['scope'] is None:
         return importlib.util.find_spec(name) is None
     return not hasattr(importlib.import_module(found['scope']), found['name'])
+
+
+def publish_zoo_file(
+    config: str | PathLike, checkpoint: str | PathLike, folder: str | PathLike, half: bool = False
+) -> Path:
+    """Write an experiment's weights for the ``zoo/`` folder: ``<name>-<hash>.safetensors``.
+
+    Args:
+        config: Name or config file of the experiment.
+        checkpoint: Its weights; loaded strictly before anything is written.
+        folder: Folder to write to, made if absent.
+        half: Write matrices and filters in half precision.
+
+    Returns:
+        The file; the digits in its name are the first eight of its SHA-256.
+
+    Raises:
+        ConfigError, CheckpointError: As :func:`write_folder`.
+    """
+    state = build_model(config, checkpoint).state_dict()
+    folder, name = Path(folder), Path(config).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f'.{name}.safetensors'
+    sha256 = write_weights(half_weights(state) if half else state, draft)
+    target = folder / f'{name}-{sha256[:8]}.safetensors'
+    os.replace(draft, target)
+    return target

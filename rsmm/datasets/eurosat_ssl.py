@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from mmengine.logging import print_log
 
@@ -14,6 +15,8 @@ from rsmm.datasets.place_time import parse_date
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 
+#: Where the table of places lies by default.
+TABLE = 'eurosat_metadata.parquet'
 _SUBSETS = ('labelled', 'unlabelled', 'all')
 _DRAWS = ('stratified', 'reference')
 
@@ -37,6 +40,8 @@ class EuroSATSSL(EuroSAT):
         include_labelled: The unlabelled part holds the labelled chips, too.
         missing: What a chip of the published lists that is not on disk is: ``'error'``, or
             ``'skip'``, which says how many are left.
+        metadata: Table of places as for :class:`EuroSAT`; ``'auto'`` takes
+            ``eurosat_metadata.parquet`` in ``data_root``, if it is there.
         date: One date for all chips, as the published runs assume (``'2000-01-01'``); None leaves
             it unknown.
         **kwargs: Arguments of :class:`EuroSAT`.
@@ -68,6 +73,9 @@ class EuroSATSSL(EuroSAT):
                 raise ConfigError(
                     f'{name}={value!r} is not one of {", ".join(known)}', where='EuroSATSSL'
                 )
+        if metadata == 'auto':
+            beside = Path(str(kwargs.get('data_root', args[0] if args else ''))) / TABLE
+            metadata = str(beside) if beside.is_file() else None
         if draw == 'reference' and metadata is None:
             raise ConfigError(
                 "draw='reference' needs the names of all chips",

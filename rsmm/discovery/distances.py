@@ -177,23 +177,24 @@ def sharpen_change(changed: np.ndarray, d1: np.ndarray, window: int = 3) -> np.n
         d1: ``(T, H, W)`` distances to the next frame.
         window: Side of the average in grid cells.
     """
-    peak = ndimage.maximum_filter(np.where(changed, d1, 0), (1, window, window))
+    reach = 2 * window - 1  # from the rim to where the window sees nothing but change
+    peak = ndimage.maximum_filter(np.where(changed, d1, 0), (1, reach, reach))
     return changed & (d1 >= peak / 4)
 
 
-def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1.0) -> float:
-    """Return the distance that noise alone hardly ever exceeds anywhere in the series.
+def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1e-3) -> float:
+    """Return the distance that noise alone hardly ever exceeds.
 
     What changes is alike in neighbours, noise is not: half the squared difference of the change
     at two places ``lag`` apart is a distance that only noise made. Its median and upper quartile
-    over a frame set an exponential tail, which is followed, half as far again, to where a whole
-    series of static ground would exceed it ``alarms`` times. The median over the frames is
-    returned.
+    over a frame set an exponential tail, which is followed, half as far again, to where a share
+    ``alarms`` of static ground would exceed it. The median over the frames is returned.
 
     Args:
         features: ``(T, C, H, W)``, unit norm over C; zeros are no data.
         lag: Grid cells between the two places: more than features share pixels over.
-        alarms: Voxels of a static series that may exceed the floor by chance.
+        alarms: Share of the voxels of static ground that may exceed the floor; persistence and
+            the least size of an event have to deal with those.
 
     Returns:
         0 where there are fewer than two frames or the grid is not wider than the lag.
@@ -201,7 +202,7 @@ def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1.0) -> floa
     count, _, height, width = features.shape
     if count < 2 or max(height, width) <= lag:
         return 0.0
-    decades = np.log(max(count * height * width / 4 / alarms, 1))
+    tail = np.log(0.25 / alarms)
     floors = []
     for t in range(count - 1):
         step = (features[t + 1] - features[t]).astype(np.float64)
@@ -213,5 +214,5 @@ def noise_floor(features: np.ndarray, lag: int = 6, alarms: float = 1.0) -> floa
         if not noise.size:
             continue
         middle, upper = np.quantile(noise, (0.5, 0.75))
-        floors.append(upper + _MARGIN * (upper - middle) / np.log(2) * decades)
+        floors.append(upper + _MARGIN * (upper - middle) / np.log(2) * tail)
     return float(np.median(floors)) if floors else 0.0

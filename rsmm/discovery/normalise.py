@@ -7,7 +7,7 @@ import numpy as np
 from rsmm.errors import DataError
 
 # Pixels that the fit looks at, at least for a frame to count, its rounds and the share it keeps.
-_SAMPLES, _FEWEST, _ROUNDS, _KEPT = 40_000, 10, 6, 0.6
+_SAMPLES, _FEWEST, _ROUNDS, _KEPT = 10_000, 10, 6, 0.6
 
 
 def normalise_series(frames: np.ndarray, batch: int | None = None) -> np.ndarray:
@@ -69,9 +69,9 @@ def match_series(frames: np.ndarray, valid: np.ndarray | None = None) -> np.ndar
 
 
 def thin(frames: np.ndarray) -> np.ndarray:
-    """Return every so many pixels of ``(..., H, W)`` as ``(..., N)``, at most about 40,000."""
+    """Return every so many pixels of ``(..., H, W)`` as ``(..., N)``, at most about 10,000."""
     height, width = frames.shape[-2:]
-    stride = max(1, int((height * width / _SAMPLES) ** 0.5))
+    stride = max(1, int(np.ceil((height * width / _SAMPLES) ** 0.5)))
     return frames[..., ::stride, ::stride].reshape(*frames.shape[:-2], -1)
 
 
@@ -96,7 +96,7 @@ def series_gains(
     seen = np.ones((count, samples.shape[2]), bool) if valid is None else valid
     known = np.where(seen[:, None], samples, np.nan)
     usable = seen.any(axis=0)
-    reference = np.nanmedian(known[:, :, usable], axis=0)
+    reference = _median(known[:, :, usable], 0)
     gain, offset = np.ones((count, bands)), np.zeros((count, bands))
     for t in range(count):
         own = seen[t, usable]
@@ -114,9 +114,8 @@ def usable_frames(
 ) -> np.ndarray:
     """Return the frames that :func:`series_gains` found the ground in, ``(T,)`` bool.
 
-    Where clouds cover most of a frame the fit has nothing to hold on to: its gain is ``most``
-    times or more from that of the other frames, or half of its pixels miss the median of the
-    series by as many times more than theirs.
+    Where clouds cover most of a frame the fit has nothing to hold on to: half of its pixels miss
+    the median of the series by more than ``most`` times what is usual.
 
     Args:
         samples, valid: As there.
@@ -127,14 +126,11 @@ def usable_frames(
     seen = np.ones((len(samples), samples.shape[2]), bool) if valid is None else valid
     lit = samples * gain[..., None] + offset[..., None]
     lit = np.where(seen[:, None], lit, np.nan)[:, :, seen.any(axis=0)]
-    reference = np.nanmedian(lit, axis=0)
+    reference = _median(lit, 0)
     blank = ~seen.any(axis=1)
     lit[blank] = reference  # without any data a frame is not wrong
-    miss = np.nanmedian(np.abs(lit - reference).sum(axis=1), axis=1)
-    middle = np.median(gain, axis=0)
-    ratio = gain / np.where(middle > 0, middle, 1)
-    alike = ((ratio < most) & (ratio > 1 / most)).all(axis=1)
-    return blank | (alike & (miss <= most * np.median(miss[~blank])))
+    miss = _median(np.abs(lit - reference).sum(axis=1), 1)
+    return blank | (miss <= most * np.median(miss[~blank]))
 
 
 def _fit(values: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,10 +143,16 @@ def _fit(values: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray
         x0, y0 = x.mean(axis=1), y.mean(axis=1)
         shared = ((x - x0[:, None]) * (y - y0[:, None])).mean(axis=1)
         spread = x.var(axis=1) + np.finfo(np.float64).tiny
-        noise = np.maximum(y.var(axis=1) - shared**2 / spread, 0)  # what no line explains
+        level = y.var(axis=1) + np.finfo(np.float64).tiny
+        noise = 2 * np.maximum(spread - shared**2 / level, 0)  # what no line explains, twice
         gain = (shared + noise) / (spread + noise)
         offset = y0 - gain * x0
     return gain, offset
+
+
+def _median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return the median without NaN; where there is none, in a small part of the time."""
+    return (np.nanmedian if np.isnan(values).any() else np.median)(values, axis=axis)
 
 
 def _check_frames(frames: np.ndarray) -> None:

@@ -25,7 +25,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
-from rsmm.checkpoints.weights import load_weights
+from rsmm.checkpoints.weights import load_weights, state_dict_of
 from rsmm.errors import CheckpointError
 from rsmm.version import __version__
 
@@ -231,6 +231,9 @@ def load_runner_checkpoint(
 
 def _load(runner: Runner, filename: str, map_location, strict: str, rename=None) -> dict:
     checkpoint = restore_state(load_checkpoint_file(filename, map_location))
+    state = state_dict_of(checkpoint, filename)
+    # mmengine's hooks, the one of averaged weights for instance, look for this key.
+    checkpoint = {**({} if state is checkpoint else checkpoint), 'state_dict': state}
     runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
     report = load_weights(runner.model, checkpoint, strict, rename=rename or (), where=filename)
     runner.logger.info(f'{filename}: {report.summary()}')

@@ -249,12 +249,21 @@ def binary_mask(array: np.ndarray, where: str | Path | None = None) -> np.ndarra
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a single-band 0/255 mask as bool (H, W)."""
+    return binary_mask(_grey_mask(path), path)
+
+
+def read_event_mask(path: str | Path) -> np.ndarray:
+    """Read a single-band mask whose values other than 0 stand for change, (H, W) bool."""
+    return _grey_mask(path) > 0
+
+
+def _grey_mask(path: str | Path) -> np.ndarray:
     from rsmm.geo.label_raster import grey_levels, read_label
 
     values = grey_levels(read_label(path)).values
     if values.ndim != 2:
         raise DataError(f'expected one band, found {values.shape[2]}', where=path)
-    return binary_mask(values, path)
+    return values
 
 
 def read_mask_stack(path: str | Path) -> np.ndarray:

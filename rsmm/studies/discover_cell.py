@@ -175,8 +175,9 @@ def write_features(
             found = pixel_features(frame, light.mean, light.deviation)[0]
         else:
             found = extract(np.clip(frame, 0, 1))[0]
-        stride = light.shape[0] // found.shape[1]
-        found = found * _blocks(valid, stride, found.shape[1:])
+        stride = round(light.shape[0] / found.shape[1])
+        height, width = (side // stride for side in light.shape)  # whole blocks of pixels only
+        found = found[:, :height, :width] * _blocks(valid, stride, (height, width))
         if out is None:
             out = np.lib.format.open_memmap(path, 'w+', np.float32, (len(cell), *found.shape))
         out[index] = found

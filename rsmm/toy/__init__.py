@@ -16,6 +16,7 @@ WRITERS: dict[str, str] = {
     'gid': 'rsmm.toy.writers.gid:write_gid',
     'oscd': 'rsmm.toy.writers.oscd:write_oscd',
     'pastis': 'rsmm.toy.writers.pastis:write_pastis',
+    'place-time': 'rsmm.toy.writers.place_time:write_place_time',
     'series': 'rsmm.toy.writers.series:write_series',
     'seco': 'rsmm.toy.writers.seco:write_seco',
     'spacenet7': 'rsmm.toy.writers.spacenet7:write_spacenet7',

@@ -77,7 +77,6 @@ def download(
         raise DownloadError('only http:// and https:// addresses can be fetched', where=url)
     target = Path(path) if path is not None else cached_path(url)
     digest = (sha256 or digest_in_name(url) or '').lower()
-    target.parent.mkdir(parents=True, exist_ok=True)
     with _only_process(target):
         if target.is_file():
             if not digest or sha256_file(target).startswith(digest):
@@ -187,12 +186,16 @@ def _attempt(transfer: _Transfer) -> None:
         raise _Interrupted(str(error.reason)) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise DownloadError(
-                f'cannot be written: {error.strerror}',
-                where=transfer.part,
-                fix='Free space, or set RSMM_CACHE to a folder on another disk',
-            ) from error
+            raise _unwritable(error, transfer.part) from error
         raise _Interrupted(str(error)) from error
+
+
+def _unwritable(error: OSError, path: Path) -> DownloadError:
+    return DownloadError(
+        f'cannot be written: {error.strerror}',
+        where=path,
+        fix='Free space, or set RSMM_CACHE to a folder on another disk',
+    )
 
 
 def _receive(response, transfer: _Transfer, start: int) -> None:
@@ -248,8 +251,17 @@ def _only_process(target: Path) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # not a POSIX system: no lock to take
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with open(target.with_name(f'.{target.name}.lock'), 'a') as file:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = open(target.with_name(f'.{target.name}.lock'), 'a')  # noqa: SIM115 - closed below
+    except OSError as error:
+        if not target.is_file():
+            raise _unwritable(error, target.parent) from error
+        yield  # a cache that others fill and this process only reads: nothing to lock
+        return
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

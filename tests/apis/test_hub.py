@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
+import yaml
 
 from rsmm.apis import get_model
 from rsmm.apis.converting import publish_main
 from rsmm.apis.hub import write_folder
 from rsmm.checkpoints.files import save_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError, DownloadError
+from rsmm.utils import sha256_file
 
 NAME = 'resnet18_scratch-12e_eurosat-rgb'
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
@@ -159,3 +161,19 @@ def test_weights_of_another_model(folder, hub):
     hub.files['config.json'] = json.dumps(about).encode()
     with pytest.raises(CheckpointError, match='of another shape'):
         get_model('hf://org/net')
+
+
+def test_file_for_the_zoo_folder(folder, tmp_path, capsys):
+    checkpoint = str(folder[1].parent / 'epoch.pth')
+    card = str(folder[1] / 'README.md')
+    arguments = ['--zoo', '--config', NAME, '--half', '--card', card]
+    assert publish_main([checkpoint, str(tmp_path / 'zoo'), *arguments]) == 0
+    (file,) = (tmp_path / 'zoo').glob('*.safetensors')
+    sha256 = sha256_file(file)
+    assert file.name == f'{NAME}-{sha256[:8]}.safetensors'
+    entry = yaml.safe_load(capsys.readouterr().out)[0]
+    assert entry['Weights'] == f'zoo/{file.name}'
+    assert entry['Metadata']['SHA256'] == sha256
+    assert (tmp_path / 'zoo' / f'{NAME}.md').read_text() == '# A net\n'
+    model = get_model(NAME, pretrained=file)
+    assert torch.allclose(model.head.fc.weight, folder[0].head.fc.weight, atol=1e-3)

@@ -120,12 +120,15 @@ def transformer(name: str, bands: int) -> dict:
 def modern(name: str) -> dict:
     """ConvNeXt and Swin: torchvision's names, or those of their authors."""
     kind = 'convnext' if 'convnext' in name else 'swin'
+    theirs = {'convnext': torchvision.models.convnext_tiny, 'swin': torchvision.models.swin_t}
+    timms = {'convnext': 'convnext_tiny', 'swin': 'swin_tiny_patch4_window7_224'}
     with torch.device('meta'):
         if name.startswith('torchvision'):
-            make = {'convnext': torchvision.models.convnext_tiny, 'swin': torchvision.models.swin_t}
-            return filled(make[kind]().state_dict())
-        net = {'convnext': 'convnext_tiny', 'swin': 'swin_tiny_patch4_window7_224'}[kind]
-        state = timm.create_model(net).state_dict()
+            state = theirs[kind]().state_dict()
+        else:
+            state = timm.create_model(timms[kind]).state_dict()
+    if name.startswith('torchvision'):
+        return filled(state)
     return {'model': filled({authors_name(kind, key): value for key, value in state.items()})}
 
 

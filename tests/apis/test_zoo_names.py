@@ -21,6 +21,7 @@ _base_ = ['../eurosat/resnet18_scratch-12e_eurosat-rgb.py']
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8), head=dict(in_channels=64)
 )
+custom_hooks = [dict(type='EMAHook')]  # it wants to see the weights that are loaded
 """
 METAFILE = """
 Models:

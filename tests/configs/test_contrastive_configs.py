@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS, TRANSFORMS
 from tests.datasets.archives import DAYS, OLD_DAYS, write_archive
@@ -48,7 +48,7 @@ def test_config_takes_a_step(path: Path, archive: Path) -> None:
     config = small(path, archive)
     init_default_scope('rsmm')
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
-    model = MODELS.build(config.model).train()
+    model = MODELS.build(model_settings(config)).train()
     if hasattr(model, 'change_flags'):
         assert [hook['type'] for hook in config.custom_hooks] == ['ChangeFlagHook']
         model.change_flags.resize(len(loader.dataset))
@@ -66,7 +66,7 @@ def test_one_option_switches_the_method(method: str, archive: Path) -> None:
     config = small(path, archive, method=method, archive='caco')
     init_default_scope('rsmm')
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
-    model = MODELS.build(config.model).train()
+    model = MODELS.build(model_settings(config)).train()
     if method == 'caco':
         model.change_flags.resize(len(loader.dataset))
     views = next(iter(loader))['inputs']
@@ -123,9 +123,7 @@ def test_probe_configs_learn_and_predict(name: str) -> None:
     bands, labels = PROBES[name]
     config = load_config(CONFIGS / name)
     init_default_scope('rsmm')
-    settings = dict(config.model)
-    settings.setdefault('data_preprocessor', config.data_preprocessor)
-    model = MODELS.build(settings).train()
+    model = MODELS.build(model_settings(config)).train()
     for step in config.train_dataloader.dataset.pipeline:
         TRANSFORMS.build(step)
     images = [torch.randint(0, 255, (bands, 64, 64)).float() / 255 for _ in range(2)]
@@ -141,7 +139,7 @@ def test_probe_configs_learn_and_predict(name: str) -> None:
 def test_thirteen_band_moco_takes_a_step() -> None:
     config = load_config(next(iter((CONFIGS / 'moco').glob('*_eurosat-ms.py'))))
     init_default_scope('rsmm')
-    model = MODELS.build(config.model | {'queue_len': 8}).train()
+    model = MODELS.build(model_settings(config) | {'queue_len': 8}).train()
     views = [torch.randint(0, 4000, (4, 13, 32, 32)) for _ in range(2)]
     data = model.data_preprocessor({'inputs': views}, True)
     assert torch.isfinite(model.loss(data['inputs'])['loss'])

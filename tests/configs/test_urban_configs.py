@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from rsmm.apis import config as config_files
-from rsmm.apis.config import load_config
+from rsmm.apis.config import load_config, model_settings
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
 from rsmm.toy.writers.aerial import write_aerial, write_urban_tiles
@@ -83,7 +83,7 @@ def one_step(config) -> dict[str, torch.Tensor]:
     init_default_scope('rsmm')
     torch.manual_seed(0)
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
-    model = MODELS.build(copy.deepcopy(config.model))
+    model = MODELS.build(copy.deepcopy(model_settings(config)))
     model.init_weights()
     model.train()
     data = model.data_preprocessor(next(iter(loader)), True)

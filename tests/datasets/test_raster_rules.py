@@ -398,3 +398,19 @@ def test_swapped_and_turned_dates_keep_their_own_gaps(tmp_path: Path) -> None:
                 (date == 0).all(axis=2), results['missing'][..., number] != 0
             )
         assert (label[missing_of(results).any(axis=2)] == 255).all()
+
+
+@pytest.mark.parametrize('gap', GAPS)
+def test_a_scene_is_stretched_alike_in_training_and_prediction(tmp_path: Path, gap: str) -> None:
+    """By quantiles of what is there, whatever stands in the gap."""
+    path = GAPS[gap](tmp_path / 'x.tif')
+    scale = dict(type='ScaleQuantile', out='uint8')
+    trained, _ = pair_training(path, scale=scale)
+    predicted, _ = pair_prediction(path, scale=scale)
+    np.testing.assert_array_equal(trained[0], predicted[0])
+    low, high = np.quantile(
+        scene('float32', 4 if gap == 'alpha' else 3)[~GAP], (0.02, 0.98), axis=0
+    )
+    stretched = (scene('float32', 4 if gap == 'alpha' else 3) - low) / (high - low) * 255
+    found = (trained[0] * STD + MEAN)[~GAP]
+    assert np.abs(found - np.clip(stretched, 0, 255)[~GAP][:, :3]).max() < 1.01

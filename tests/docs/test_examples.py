@@ -22,6 +22,7 @@ PAGES = {
     'docs/checkpoints.md': ('sha256', 'work_dirs/published'),
     'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
     'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
+    'docs/discovery.md': ('events in 5 cells', 'work_dirs/discovery/events.html'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
 }
 
@@ -55,6 +56,12 @@ def test_page_can_be_followed(page, tree):
         assert len(predictions) == 12
         right = sum(p['gt_label'] == p['pred_label'] for p in predictions)
         assert right >= 9  # chance is 4; three spectra far apart are learnt in four epochs
+
+
+def test_the_config_of_the_readme_is_in_the_tree():
+    (block,) = [block for block in blocks_of(REPO / 'README.md') if block.file]
+    shown = block.text.partition('\n')[2]
+    assert (REPO / block.file).read_text(encoding='utf-8').endswith(shown)
 
 
 def test_blocks_are_found(tmp_path):

@@ -19,7 +19,7 @@ from rsmm.toy.writers.series import write_series
 @pytest.fixture(scope='module')
 def cells(tmp_path_factory):
     out = tmp_path_factory.mktemp('toy') / 'cells'
-    write_series(out, seed=5, cells=1, static_cells=1, months=10, size=160, events=1, clouds=0)
+    write_series(out, seed=2, cells=1, static_cells=1, months=10, size=160, events=1, clouds=0)
     return out
 
 
@@ -242,3 +242,61 @@ def test_noise_gives_events_as_published_and_none_by_default(tmp_path):
         floored = {**loose, 'min_change': 'auto'}
         counts['floor'] += run(root, tmp_path / f'f{seed}', **floored)['events'] > 0
     assert counts == {'published': 3, 'floor': 0}
+
+
+def scene(ground, growing, noise, seed=4, count=10, size=96):
+    """A still ground under other light every month, and on it something that is built."""
+    rng = np.random.default_rng(seed)
+    still = {
+        'flat': np.full((size, size, 3), 0.4),
+        'textured': 0.4 + 0.05 * rng.standard_normal((size, size, 3)),
+        'fields': rng.uniform(0.2, 0.6, (4, 4, 3)).repeat(size // 4, 0).repeat(size // 4, 1),
+    }[ground]
+    mask = np.zeros((size, size), bool)
+    mask[30:62, 20:60] = True
+    frames = np.repeat(still[None], count, axis=0)
+    for month in range(4, count):
+        columns = min(20 + 10 * (month - 3), 60) if growing else 60
+        frames[month, 30:62, 20:columns] = (0.75, 0.7, 0.6)
+    light = 1 + 0.08 * rng.standard_normal((count, 1, 1, 1))
+    frames = frames * light + noise * rng.standard_normal(frames.shape)
+    return (255 * np.clip(frames, 0, 1)).astype(np.uint8), mask
+
+
+@pytest.mark.parametrize('noise', [0.005, 0.03])
+@pytest.mark.parametrize('growing', [False, True], ids=['at once', 'growing'])
+@pytest.mark.parametrize('ground', ['flat', 'textured', 'fields'])
+def test_grounds_of_other_kinds(tmp_path, ground, growing, noise):
+    frames, mask = scene(ground, growing, noise)
+    series(tmp_path / 'cells', frames, 'built')
+    series(tmp_path / 'cells', np.concatenate([frames[:4], frames[:4], frames[:2]]), 'still')
+    summary = run(tmp_path / 'cells', tmp_path / 'out')
+    assert {row['cell'] for row in summary['rows']} == {'built'}
+    best = max(
+        (seen & mask).sum() / (seen | mask).sum()
+        for seen in (
+            footprint(tmp_path / 'out', row, mask.shape) for row in table(tmp_path / 'out')
+        )
+    )
+    assert best > 0.5
+
+
+@pytest.mark.parametrize('images', ['none', 'sibling'])
+def test_a_cloud_that_leaves(tmp_path, images):
+    """Two differences keep what a cloud leaves; cloud images or the rest of a series do not."""
+    frames, _ = scene('textured', False, 0.01)
+    frames[4:] = frames[0]
+    frames[4, 40:80, 10:50] = 250
+    root = series(tmp_path / 'cells', frames)
+    if images == 'sibling':
+        cloud = np.zeros(frames.shape[1:3], np.uint8)
+        cloud[38:82, 8:52] = 255
+        Image.fromarray(cloud).save(root / 'site' / 'site_2020-05_cloud.png')
+    two = dict(lasting=False, third=False)
+    kept = run(root, tmp_path / 'two', **two)['rows']
+    if images == 'none':
+        assert {(row['first'], row['last']) for row in kept} == {('2020-05', '2020-05')}
+        assert run(root, tmp_path / 'three', lasting=False, third=True)['rows']
+    else:
+        assert kept == []
+    assert run(root, tmp_path / 'lasting')['rows'] == []

@@ -277,3 +277,20 @@ def test_two_processes_want_the_same_file(server, tmp_path):
     outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert outputs == [str(cached_path(server.url))] * 2
     assert len(server.requests) == 1
+
+
+def test_a_cache_that_cannot_be_written(server, tmp_path, monkeypatch):
+    (tmp_path / 'full').write_text('a file where the cache should be')
+    monkeypatch.setenv('RSMM_CACHE', str(tmp_path / 'full'))
+    with pytest.raises(DownloadError, match='set RSMM_CACHE to a folder on another disk'):
+        fetch(server)
+
+
+def test_a_cache_that_is_only_read(server, monkeypatch):
+    path = fetch(server)
+    count = len(server.requests)
+    path.with_name(f'.{path.name}.lock').unlink()
+    path.with_name(f'.{path.name}.lock').mkdir()  # opening it fails, as on a read-only disk
+    assert fetch(server) == path
+    assert fetch(server, sha256=SHA256) == path
+    assert len(server.requests) == count

@@ -43,7 +43,7 @@ _CHIP = SIZE * GSD
 # A site is a square of chips surveyed at once; sites are spread over the toy country.
 _SITE_CHIPS, _SURVEY_GSD = 24, 40.0
 _COUNTRY = (220_000.0, 4_480_000.0)  # easting and northing of the south-western site
-_SITE_GAP, _SITE_COLUMNS, _SITE_ROWS = 55_000.0, 10, 18
+_SITE_GAP, SITE_COLUMNS, SITE_ROWS = 55_000.0, 10, 18
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,15 @@ def choose_chips(world: World, per_class: int) -> list[Chip]:
     found: dict[str, list[Chip]] = {label: [] for label in CLASSES}
     # A few chips of each class per site, so that a site is seen in all classes.
     per_site = max(3, per_class // 12)
-    sites = shuffled(_SITE_COLUMNS * _SITE_ROWS, world.seed, 'eurosat', 'sites')
+    sites = shuffled(SITE_COLUMNS * SITE_ROWS, world.seed, 'eurosat', 'sites')
     with progress_bar() as bar:
         task = bar.add_task('Finding places', total=per_class * len(CLASSES))
         for site in sites:
             open_classes = [label for label in CLASSES if len(found[label]) < per_class]
             if not open_classes:
                 break
-            for label, chips in _site_chips(world, int(site), open_classes).items():
+            dates = _dates(world.seed, int(site))
+            for label, chips in site_chips(world, int(site), open_classes, dates).items():
                 found[label] += chips[: min(per_site, per_class - len(found[label]))]
             bar.update(task, completed=sum(map(len, found.values())))
     short = [label for label in CLASSES if len(found[label]) < per_class]
@@ -135,11 +136,23 @@ def choose_chips(world: World, per_class: int) -> list[Chip]:
     return [chip for label in CLASSES for chip in found[label]]
 
 
-def _site_chips(world: World, site: int, labels: Sequence[str]) -> dict[str, list[Chip]]:
-    row, column = divmod(site, _SITE_COLUMNS)
+def site_chips(
+    world: World, site: int, labels: Sequence[str], dates: Sequence[dt.date]
+) -> dict[str, list[Chip]]:
+    """Find the places of a site that show each class.
+
+    Args:
+        world: The world.
+        site: Number of the site, counted row by row from the south-west.
+        labels: Classes to look for.
+        dates: Days on which the site is photographed; chips take them in turn.
+
+    Returns:
+        Chips by class, in random order.
+    """
+    row, column = divmod(site, SITE_COLUMNS)
     left = _COUNTRY[0] + column * _SITE_GAP
     top = _COUNTRY[1] + row * _SITE_GAP + _SITE_CHIPS * _CHIP
-    dates = _dates(world.seed, site)
     samples = round(_SITE_CHIPS * _CHIP / _SURVEY_GSD)
     survey = world.survey(left, top, samples, _SURVEY_GSD, dates[0])
     shows = _classify(survey)

@@ -1,0 +1,10 @@
+# 4 % of the patches labelled.
+_base_ = './fixmatch_vit-small-p16_64k_ben43-1pct.py'
+lists = _base_.lists
+
+train_dataloader = dict(
+    dataset=dict(
+        labelled=dict(split_file=f'{lists}/train0.04_lb_43.csv'),
+        unlabelled=dict(split_file=f'{lists}/train0.04_ulb_43.csv'),
+    )
+)

@@ -1,0 +1,4 @@
+# cdmad, place and date for the teacher, the image alone for the student.
+_base_ = './cdmad_vit-small-p16_64k_ben43-1pct.py'
+
+model = dict(type='STSSLClassifier')

@@ -1,0 +1,4 @@
+# 20 labelled chips, the place for the teacher.
+_base_ = './fixmatch_vit-small-p2_205k_eurosat-20lb.py'
+
+model = dict(type='STSSLClassifier', distill_weight=0.01)

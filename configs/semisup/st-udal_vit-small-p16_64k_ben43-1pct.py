@@ -1,0 +1,4 @@
+# udal, place and date for the teacher, the image alone for the student.
+_base_ = './udal_vit-small-p16_64k_ben43-1pct.py'
+
+model = dict(type='STSSLClassifier')

@@ -1,0 +1,4 @@
+# 20 labelled chips.
+_base_ = './supervised_vit-small-p2_205k_eurosat-40lb.py'
+
+train_dataloader = dict(dataset=dict(labelled=dict(num_labels=20), unlabelled=dict(num_labels=20)))

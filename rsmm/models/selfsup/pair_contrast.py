@@ -1,0 +1,128 @@
+"""Learning from pairs of dates: two views of a pair against all other pairs of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.models.selfsup import BaseSelfSupervisor
+from torch import Tensor, nn
+
+from rsmm.errors import ConfigError
+from rsmm.models.losses.functional import masked_pool, nt_xent
+from rsmm.models.selfsup.projectors import mlp
+from rsmm.registry import MODELS
+
+
+@MODELS.register_module()
+class PairProjector(BaseModule):
+    """Two layers from the vectors of before and after to the embedding of the pair.
+
+    Args:
+        in_channels: Channels of one date's vector; the layer takes both.
+        hidden: Size between the layers, default that of the input.
+        out_channels: Embedding size.
+        init_cfg: Initialisation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int | None = None,
+        out_channels: int = 64,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.fc = mlp(2 * in_channels, hidden or 2 * in_channels, out_channels)
+
+    def forward(self, pair: Tensor) -> Tensor:
+        """Map ``(N, 2 in_channels)`` to ``(N, out_channels)``."""
+        return self.fc(pair)
+
+
+@MODELS.register_module()
+class PairContrast(BaseSelfSupervisor):
+    """SimCLR on pairs: features of each date are averaged where something changed.
+
+    ``u = [phi(before, M); phi(after, M)]`` with :func:`masked_pool`; NT-Xent of the projections of
+    two views. Source: Mall et al., "Change Event Dataset for Discovery from Spatio-temporal Remote
+    Sensing Imagery" (NeurIPS 2022), as ``EventViews`` makes the views.
+
+    Args:
+        backbone: Its last feature map has as many cells as ``EventViews.cells``.
+        neck: :class:`PairProjector`.
+        temperature: Divisor of the similarities.
+        joint: One forward for all four images instead of four: faster, and batch statistics then
+            are those of all.
+        data_preprocessor, init_cfg: See mmengine.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        temperature: float = 0.07,
+        joint: bool = False,
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if not isinstance(data_preprocessor, nn.Module):
+            preprocessor = data_preprocessor or dict(type='MultiSpectralPreprocessor')
+            data_preprocessor = MODELS.build(preprocessor)
+        super().__init__(
+            backbone=MODELS.build(backbone),
+            neck=MODELS.build(neck),
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.temperature = temperature
+        self.joint = joint
+
+    def loss(self, inputs: Sequence[Tensor], data_samples: Sequence, **kwargs) -> dict[str, Tensor]:
+        """Loss of a batch.
+
+        Args:
+            inputs: Before and after of the first view, then of the second, ``(N, C, H, W)`` each.
+            data_samples: Samples with ``event_weights`` (2, h, w), those of the two views.
+
+        Raises:
+            ConfigError: Another number of images, or weights for another feature map.
+        """
+        if isinstance(inputs, Tensor) or len(inputs) != 4:
+            found = 1 if isinstance(inputs, Tensor) else len(inputs)
+            raise ConfigError(
+                f'PairContrast compares two views of two dates, found {found} images',
+                fix="Use dict(type='EventViews') in the pipeline",
+            )
+        weights = self._weights(data_samples, inputs[0])
+        if self.joint:
+            maps = self._map(torch.cat(list(inputs))).chunk(4)
+        else:
+            maps = [self._map(images) for images in inputs]
+        if maps[0].shape[2:] != weights.shape[2:]:
+            raise ConfigError(
+                f'a feature map of {tuple(maps[0].shape[2:])} cells and weights of '
+                f'{tuple(weights.shape[2:])}',
+                fix='Set EventViews.size and cells to what the backbone makes of them',
+            )
+        first, second = (
+            self.neck(
+                torch.cat(
+                    [masked_pool(maps[2 * k + date], weights[:, k]) for date in range(2)], dim=1
+                )
+            )
+            for k in range(2)
+        )
+        return {'loss': nt_xent(first, second, self.temperature).mean()}
+
+    def _map(self, images: Tensor) -> Tensor:
+        features = self.backbone(images)
+        last = features if isinstance(features, Tensor) else features[-1]
+        return last.float()
+
+    @staticmethod
+    def _weights(samples: Sequence, images: Tensor) -> Tensor:
+        """Weights of a batch, ``(N, 2, h, w)``."""
+        rows = [torch.as_tensor(sample.event_weights) for sample in samples]
+        return torch.stack(rows).to(images.device, torch.float32)
