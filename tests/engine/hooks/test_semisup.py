@@ -147,6 +147,7 @@ def rows(labelled: int, unlabelled: int) -> dict:
         f'{sampler}.labelled': labelled,
         f'{sampler}.unlabelled': unlabelled,
         'model.backbone.drop_path_rate': 0.0,  # drawn on each process
+        'optim_wrapper.optimizer.lr': 2e-4,  # Adam takes rounding for a direction
     }
 
 
