@@ -10,6 +10,7 @@ Entries of sibling packages are reached by prefix (``mmpretrain.ResNet``, ``mmde
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import importlib
@@ -28,10 +29,6 @@ from mmengine.registry import Registry as MMEngineRegistry
 from rsmm.errors import ConfigError, did_you_mean
 
 SCOPE = 'rsmm'
-_DECORATED = re.compile(
-    r'^@(?P<registry>[A-Z_]+)\.register_module\([^)]*\)\n(?:@.*\n)*(?:class|def) (?P<name>\w+)',
-    re.MULTILINE,
-)
 _import_lock = threading.RLock()
 # mmcv without compiled ops warns at every start; rsmm.ops.mmcv_fallback brings what is used here.
 warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
@@ -41,17 +38,61 @@ warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttentio
 def entry_index() -> dict[tuple[str, str], str]:
     """Map ``(registry variable, entry name)`` to the module that registers it.
 
-    Read from the source text of the package, so nothing is imported.
+    Read from the source of the package, so nothing is imported.
+
+    Raises:
+        ConfigError: Two modules register one name.
     """
     package = Path(__file__).parent
     index: dict[tuple[str, str], str] = {}
     for file in sorted(package.rglob('*.py')):
         if file == Path(__file__):
             continue
-        module = '.'.join(('rsmm', *file.relative_to(package).with_suffix('').parts))
-        for match in _DECORATED.finditer(file.read_text(encoding='utf-8')):
-            index[match['registry'], match['name']] = module.removesuffix('.__init__')
+        parts = ('rsmm', *file.relative_to(package).with_suffix('').parts)
+        module = '.'.join(parts).removesuffix('.__init__')
+        for entry, force in registered(file.read_text(encoding='utf-8')):
+            if entry in index and not force:
+                raise ConfigError(
+                    f"{entry[0]} has two entries '{entry[1]}', in {index[entry]} and in {module}",
+                    where=str(file),
+                    fix='Give one of them another name=, or force=True',
+                )
+            index[entry] = module
     return index
+
+
+def registered(source: str) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Find what a module registers by ``@REGISTRY.register_module(...)``.
+
+    Args:
+        source: Text of a module.
+
+    Yields:
+        ``(registry variable, entry name)``, and whether it may replace another entry.
+    """
+    if '.register_module' not in source:  # most modules: parsing them takes ten times as long
+        return
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            match decorator:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id=registry), attr='register_module')
+                ):
+                    settings = {word.arg: word.value for word in decorator.keywords}
+                    settings |= dict(zip(('name', 'force'), decorator.args, strict=False))
+                    force = ast.literal_eval(settings.get('force', ast.Constant(False)))
+                    for name in _entry_names(settings.get('name'), node.name):
+                        yield (registry, name), bool(force)
+
+
+def _entry_names(given: ast.expr | None, default: str) -> list[str]:
+    """Names under which a decorator registers: one, several, or that of the class."""
+    names = None if given is None else ast.literal_eval(given)
+    if names is None:
+        return [default]
+    return [names] if isinstance(names, str) else list(names)
 
 
 class Registry(MMEngineRegistry):

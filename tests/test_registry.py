@@ -46,7 +46,59 @@ def test_every_indexed_entry_registers_when_asked_for():
     assert ('MODELS', 'MultiSpectralPreprocessor') in entry_index()
     for variable, name in entry_index():
         entry = getattr(registry, variable).get(f'rsmm.{name}')
-        assert entry.__name__ == name
+        assert getattr(registry, variable).module_dict[name] is entry
+
+
+def test_every_registered_entry_is_in_the_index():
+    for variable, name in entry_index():
+        getattr(registry, variable).get(f'rsmm.{name}')
+    for variable in dir(registry):
+        found = getattr(registry, variable)
+        if isinstance(found, registry.Registry):
+            own = {n for n, e in found.module_dict.items() if e.__module__.startswith('rsmm.')}
+            assert own == {name for kind, name in entry_index() if kind == variable}
+
+
+SOURCES = {
+    '@MODELS.register_module()\nclass A: pass': [('MODELS', 'A')],
+    '@MODELS.register_module()  # a comment (with brackets)\nclass A: pass': [('MODELS', 'A')],
+    '@MODELS.register_module(name="Foo")\nclass A: pass': [('MODELS', 'Foo')],
+    '@MODELS.register_module("Foo", True)\nclass A: pass': [('MODELS', 'Foo')],
+    '@MODELS.register_module(name=["Foo", "Bar"], force=True)\nclass A: pass': [
+        ('MODELS', 'Foo'),
+        ('MODELS', 'Bar'),
+    ],
+    '@MODELS.register_module(\n    name="Foo",\n    force=(True),\n)\n@other(\n1)\ndef f(): pass': [
+        ('MODELS', 'Foo')
+    ],
+    '@MODELS.register_module()\n@HOOKS.register_module()\nclass A: pass': [
+        ('MODELS', 'A'),
+        ('HOOKS', 'A'),
+    ],
+    'if True:\n    @MODELS.register_module()\n    class A: pass': [('MODELS', 'A')],
+    '"""\n@MODELS.register_module()\nclass A: pass\n"""': [],
+    '# @MODELS.register_module()\nclass A: pass': [],
+}
+
+
+@pytest.mark.parametrize(('source', 'entries'), SOURCES.items())
+def test_registrations_are_read_from_the_source(source, entries):
+    assert [entry for entry, _ in registry.registered(source)] == entries
+
+
+def test_nested_modules_are_found_and_two_entries_of_one_name_are_an_error(tmp_path, monkeypatch):
+    text = '@MODELS.register_module()\nclass A: pass\n'
+    (tmp_path / 'deep' / 'er').mkdir(parents=True)
+    (tmp_path / 'deep' / 'er' / 'x.py').write_text(text)
+    (tmp_path / 'deep' / '__init__.py').write_text(text.replace('A:', 'B:'))
+    monkeypatch.setattr(registry, '__file__', str(tmp_path / 'registry.py'))
+    index = entry_index.__wrapped__
+    assert index() == {('MODELS', 'A'): 'rsmm.deep.er.x', ('MODELS', 'B'): 'rsmm.deep'}
+    (tmp_path / 'z.py').write_text(text)
+    with pytest.raises(ConfigError, match=r"two entries 'A', in rsmm\.deep\.er\.x and in rsmm\.z"):
+        index()
+    (tmp_path / 'z.py').write_text(text.replace('()', '(force=True)'))
+    assert index()['MODELS', 'A'] == 'rsmm.z'
 
 
 def test_root_registry_reaches_entries_through_the_scope():

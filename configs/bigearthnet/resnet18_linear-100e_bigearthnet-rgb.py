@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 pretrained = None
+epochs = 100
 
 backbone = dict(type='mmpretrain.ResNet', depth=18, frozen_stages=4, norm_eval=True)
 if pretrained:
@@ -21,5 +22,5 @@ model = dict(
         loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
     ),
 )
-param_scheduler = dict(milestones=[60, 80])
-train_cfg = dict(max_epochs=100, val_interval=10)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs, val_interval=max(1, epochs // 10))

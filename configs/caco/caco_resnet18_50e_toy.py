@@ -5,6 +5,8 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+epochs = 50
+
 # Views show nearly the whole scene: a crop would add a difference that is no change.
 train_pipeline = _base_.train_pipeline
 train_pipeline[3]['scale'] = (0.9, 1.0)
@@ -17,5 +19,5 @@ train_dataloader = dict(
 )
 custom_hooks = [dict(type='ChangeFlagHook')]
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-param_scheduler = dict(milestones=[30, 40])
-train_cfg = dict(max_epochs=50)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs)

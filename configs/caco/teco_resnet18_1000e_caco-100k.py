@@ -5,11 +5,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/clean_100k_geography'
+epochs = 1000
 
 model = dict(type='TeCo')
 train_dataloader = dict(
     sampler=dict(type='PairedPlaceSampler'),
     dataset=dict(type='CACoDataset', data_root=data_root, mode='teco'),
 )
-param_scheduler = dict(milestones=[600, 800])
-train_cfg = dict(max_epochs=1000)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs)

@@ -8,6 +8,17 @@ level = 0  # stride 8
 num_workers = 2
 scale = (256, 256)
 
+# Maps are written by a test: nothing is trained or validated.
+train_dataloader = train_cfg = optim_wrapper = param_scheduler = None
+val_dataloader = val_cfg = val_evaluator = None
+test_pipeline = [
+    dict(type='LoadPicture'),
+    dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
 test_dataloader = dict(
     batch_size=8,
     num_workers=num_workers,
@@ -17,14 +28,7 @@ test_dataloader = dict(
         type='UnlabeledTiles',
         data_root=data_root,
         test_mode=True,
-        pipeline=[
-            dict(type='LoadPicture'),
-            dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
-            dict(
-                type='mmdet.PackDetInputs',
-                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-            ),
-        ],
+        pipeline=test_pipeline,
     ),
 )
 test_evaluator = []

@@ -2,6 +2,7 @@
 _base_ = ['./deformable-detr_r18-narrow_40e_toy.py']
 
 data_root = 'data/nwpu_vhr10'
+batch_size = 2
 ann_file = None
 num_classes = 10
 epochs = 30
@@ -17,7 +18,7 @@ train_pipeline = [flips if step['type'] == 'mmdet.RandomFlip' else step for step
 
 model = dict(bbox_head=dict(num_classes=num_classes))
 dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
-train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline, **dataset))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader
 param_scheduler = [

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/detr_adamw.py',
     '../_base_/default_runtime.py',
 ]
+batch_size = 4
 num_queries = 100
 epochs = 30
 drop = 25
@@ -22,7 +23,7 @@ model = dict(
     encoder=dict(num_layers=3),
     decoder=dict(num_layers=3),
 )
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(

@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/dota'
+batch_size = 4
 dataset_type = 'DOTA'
 dataset_options = dict(tile=1024, stride=824)
 num_queries = 900
@@ -15,7 +16,7 @@ lr = 1e-4  # for a batch of 4
 
 model = dict(num_queries=num_queries, test_cfg=dict(max_per_img=max_per_img))
 train_dataloader = dict(
-    batch_size=4, dataset=dict(type=dataset_type, data_root=data_root, **dataset_options)
+    batch_size=batch_size, dataset=dict(type=dataset_type, data_root=data_root, **dataset_options)
 )
 val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, **dataset_options))
 test_dataloader = val_dataloader

@@ -3,6 +3,7 @@
 _base_ = ['./detreg_r18_20e_toy.py']
 
 data_root = 'data/toy/aerial-unlabelled/images'
+batch_size = 8
 cache_dir = 'data/toy/proposal_cache'
 teacher_checkpoint = None  # checkpoint of configs/swav/swav_resnet18-narrow_10e_toy.py
 epochs = 6
@@ -41,5 +42,7 @@ model = dict(
     teacher=dict(backbone=dict(base_channels=32, stem_channels=32), checkpoint=teacher_checkpoint),
     bbox_head=dict(embed_dims=width, embedding_dim=64),
 )
-train_dataloader = dict(batch_size=8, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 train_cfg = dict(max_epochs=epochs)

@@ -7,6 +7,8 @@ _base_ = [
 ]
 
 data_root = 'data/toy/aerial/images'
+batch_size = 4
+num_workers = 2
 cache_dir = 'data/toy/proposal_cache'
 teacher_checkpoint = None  # checkpoint of configs/swav/swav_resnet18_20e_toy.py
 epochs = 20
@@ -35,7 +37,9 @@ train_pipeline = [
     dict(type='PackDETRegInputs'),
 ]
 train_dataloader = dict(
-    batch_size=4, num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+    batch_size=batch_size,
+    num_workers=num_workers,
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-4))
 train_cfg = dict(max_epochs=epochs)

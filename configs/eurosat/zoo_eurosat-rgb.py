@@ -30,8 +30,10 @@ train_dataloader = dict(
     dataset=dict(fractions=fractions, pipeline=train_pipeline),
 )
 # Eight views of 16 chips: on CPUs larger batches are slower.
-val_dataloader = dict(batch_size=16, dataset=dict(fractions=fractions))
-test_dataloader = dict(batch_size=16, dataset=dict(fractions=fractions))
+val_dataloader = dict(
+    batch_size=min(16, batch_size), num_workers=num_workers, dataset=dict(fractions=fractions)
+)
+test_dataloader = val_dataloader
 
 optim_wrapper = dict(
     optimizer=dict(weight_decay=0.05),

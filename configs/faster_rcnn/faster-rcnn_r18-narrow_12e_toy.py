@@ -2,6 +2,7 @@
 # minutes. Expects scenes of 256 px: make_toy_data.py aerial --images 300.
 _base_ = ['./faster-rcnn_r18_12e_toy.py']
 
+epochs = 12
 lr = 0.02
 milestones = [9, 11]
 channels = 64
@@ -26,6 +27,6 @@ model = dict(
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', begin=0, end=12, by_epoch=True, milestones=milestones, gamma=0.1),
+    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=milestones, gamma=0.1),
 ]
-train_cfg = dict(val_interval=3)
+train_cfg = dict(max_epochs=epochs, val_interval=3)

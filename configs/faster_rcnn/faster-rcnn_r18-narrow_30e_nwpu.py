@@ -2,6 +2,7 @@
 _base_ = ['./faster-rcnn_r18-narrow_12e_toy.py']
 
 data_root = 'data/nwpu_vhr10'
+batch_size = 2
 ann_file = None
 num_classes = 10
 epochs = 30
@@ -22,7 +23,7 @@ train_pipeline = [flips if step['type'] == 'mmdet.RandomFlip' else step for step
 
 model = dict(backbone=backbone, roi_head=dict(bbox_head=dict(num_classes=num_classes)))
 dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
-train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline, **dataset))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -7,6 +7,7 @@ _base_ = [
 ]
 
 data_root = 'data/toy/aerial'
+batch_size = 4
 num_classes = 16
 scale = (256, 256)
 train_pipeline, test_pipeline = (
@@ -25,7 +26,7 @@ model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(bbox_head=dict(num_classes=num_classes)),
 )
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.01))

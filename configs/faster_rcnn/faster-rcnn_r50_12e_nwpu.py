@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/nwpu_vhr10'
+batch_size = 4
 ann_file = None
 num_classes = 10
 pretrained = None
@@ -29,6 +30,6 @@ model = dict(
     roi_head=dict(bbox_head=dict(num_classes=num_classes)),
 )
 dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
-train_dataloader = dict(batch_size=4, dataset=dataset)
+train_dataloader = dict(batch_size=batch_size, dataset=dataset)
 val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader

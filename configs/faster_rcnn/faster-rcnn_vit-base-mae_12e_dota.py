@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/dota'
+batch_size = 2
 dataset = dict(type='DOTA', data_root=data_root, tile=1024, stride=824)
 num_classes = 16
 img_size = 512
@@ -46,7 +47,7 @@ train_pipeline, test_pipeline = (
     ]
     for steps in (_base_.train_pipeline, _base_.test_pipeline)
 )
-train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline, **dataset))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -2,6 +2,7 @@
 _base_ = ['./faster-rcnn_vit-base-mae_12e_dota.py']
 
 data_root = 'data/toy/aerial'
+batch_size = 4
 img_size = 256
 pretrained = None
 frozen_stages = 6
@@ -28,6 +29,6 @@ train_pipeline, test_pipeline = (
     for steps in (_base_.train_pipeline, _base_.test_pipeline)
 )
 dataset = dict(data_root=data_root, tile=None, stride=None)
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline, **dataset))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader

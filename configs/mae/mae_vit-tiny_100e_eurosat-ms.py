@@ -2,6 +2,7 @@
 _base_ = ['./mae_vit-base_100e_tiles-256.py']
 
 data_root = 'data/eurosat/tif'
+batch_size = 256
 bands = 'eurosat'
 img_size = 64
 patch_size = 8
@@ -31,5 +32,7 @@ train_pipeline = [
     dict(type='RandomDihedral'),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=256, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -2,6 +2,7 @@
 _base_ = ['./mae_vit-base_100e_tiles-256.py']
 
 data_root = 'data/toy/urban-tiles/tiles'
+batch_size = 32
 img_size = 128
 epochs = 20
 warmup = 2
@@ -24,7 +25,9 @@ train_pipeline = [
     dict(type='RandomDihedral'),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=32, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-4, end=warmup, convert_to_iter_based=True),

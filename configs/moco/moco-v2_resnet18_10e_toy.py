@@ -5,9 +5,10 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+epochs = 10
 
 model = dict(type='MoCo', neck=dict(num_spaces=1))
 train_dataloader = dict(dataset=dict(mode='moco'))
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-param_scheduler = dict(milestones=[6, 8])
-train_cfg = dict(max_epochs=10)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs)

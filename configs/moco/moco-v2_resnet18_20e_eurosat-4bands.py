@@ -21,3 +21,5 @@ view = [
 views = dict(type='MultiView', num_views=2, transforms=view)
 train_pipeline = [dict(type='LoadRaster'), views, dict(type='PackRaster')]
 train_dataloader = dict(dataset=dict(bands=bands, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(bands=bands))
+test_dataloader = dict(dataset=dict(bands=bands))

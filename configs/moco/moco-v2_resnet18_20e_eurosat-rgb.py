@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_cosine.py',
     '../_base_/default_runtime.py',
 ]
+batch_size = 256
 
 view = [
     dict(type='RandomResizedCrop', size=32, scale=(0.1, 1.0)),
@@ -16,4 +17,6 @@ train_pipeline = [
     dict(type='MultiView', num_views=2, transforms=view),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=256, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=batch_size)
+test_dataloader = dict(batch_size=batch_size)

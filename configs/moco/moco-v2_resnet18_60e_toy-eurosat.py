@@ -2,6 +2,9 @@
 #   python tools/misc/make_toy_data.py eurosat --out data/toy/eurosat --chips-per-class 150
 _base_ = './moco-v2_resnet18_20e_eurosat-rgb.py'
 data_root = 'data/toy/eurosat'
+batch_size = 64
+epochs = 60
+num_workers = 0
 
 chips = dict(
     type='EuroSAT',
@@ -14,17 +17,26 @@ model = dict(
     queue_len=512,
 )
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     dataset=dict(data_root=data_root),
 )
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    dataset=dict(data_root=data_root),
+)
+test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.06))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=3, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=57, begin=3, end=60, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR', T_max=epochs - 3, begin=3, end=epochs, convert_to_iter_based=True
+    ),
 ]
-train_cfg = dict(max_epochs=60)
+train_cfg = dict(max_epochs=epochs)
 custom_hooks = [
     dict(
         type='OnlineProbeHook',

@@ -2,6 +2,7 @@
 # the 40 patches of the default: make_toy_data.py pastis --patches 160.
 _base_ = './utae_100e_pastis.py'
 data_root = 'data/toy/pastis'
+batch_size = 4
 epochs = 70
 max_dates = 18
 crop = 32
@@ -17,7 +18,9 @@ steps = [
 train_pipeline = [dict(type='LoadSeries', max_dates=max_dates), *steps]
 
 model = dict(backbone=dict(encoder=(32, 32, 64), decoder=(32, 32, 64), heads=8, width=128))
-train_dataloader = dict(batch_size=4, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = dict(dataset=dict(data_root=data_root))
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/schedules/adam_dense.py',
     '../_base_/default_runtime.py',
 ]
+batch_size = 16
 date = '2019-06-01'
 frozen = True
 steps = [
@@ -18,6 +19,8 @@ test_pipeline = [*steps, dict(type='PackMap')]
 
 model = dict(frozen=frozen, decode_head=dict(num_classes=20))
 data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', bands='s2-rgb')
-train_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=train_pipeline))
-val_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
-test_dataloader = dict(batch_size=16, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(bands='s2-rgb', pipeline=train_pipeline)
+)
+val_dataloader = dict(batch_size=batch_size, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
+test_dataloader = dict(batch_size=batch_size, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/adam_dense.py',
     '../_base_/default_runtime.py',
 ]
+batch_size = 16
 date = '2019-06-01'
 steps = [
     dict(type='LoadSeries', dates='single', date=date),
@@ -16,6 +17,6 @@ test_pipeline = [*steps, dict(type='PackMap')]
 
 model = dict(decode_head=dict(num_classes=20))
 data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', bands='pastis')
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=test_pipeline))

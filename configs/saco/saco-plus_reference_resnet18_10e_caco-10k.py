@@ -2,6 +2,7 @@
 # and augmentation, which moves every band on its own.
 _base_ = './saco-plus_resnet18_100e_caco-100k.py'
 data_root = 'data/clean_10k_geography'
+epochs = 10
 
 model = dict(
     groups='saco_code',
@@ -17,4 +18,4 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 param_scheduler = dict(milestones=[])
-train_cfg = dict(max_epochs=10)
+train_cfg = dict(max_epochs=epochs)

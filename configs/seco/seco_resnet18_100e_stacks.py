@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+batch_size = 18
+epochs = 100
 scene_size = 48
 
 # Pictures in 8 bit are shown as they are, without the stretch for reflectances.
@@ -15,12 +17,14 @@ train_pipeline = [
     dict(type='SeasonalViews', size=32, aug=_base_.colour),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=18, dataset=dict(dates_per_set=9, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(dates_per_set=9, pipeline=train_pipeline)
+)
 model = dict(
     backbone=dict(stem_channels=32, base_channels=32),
     neck=dict(in_channels=256),
     queue_len=216,
 )
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-param_scheduler = dict(milestones=[60, 80])
-train_cfg = dict(max_epochs=100)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs)

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/ssl_sgd_step.py',
     '../_base_/default_runtime.py',
 ]
+epochs = 100
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-param_scheduler = dict(milestones=[60, 80])
-train_cfg = dict(max_epochs=100)
+param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
+train_cfg = dict(max_epochs=epochs)

@@ -5,19 +5,19 @@ leaky_frames = True
 crop = 512
 
 data_preprocessor = dict(type='MultiSpectralPreprocessor', bands='rgb', stats=None)
-load = [
+unmasked = [
     dict(type='LoadMosaic'),
     dict(type='LoadFootprints'),
     dict(type='RasterizeFootprints', channels=('footprint',), ignore_nodata=False),
 ]
 train_pipeline = [
-    *load,
+    *unmasked,
     dict(type='RandomFlipRot90', flip_prob=0.5, rot_prob=0.5),
     dict(type='CropFootprints', size=crop),
     dict(type='PackFootprints'),
 ]
 val_pipeline = [
-    *load,
+    *unmasked,
     dict(type='CropFootprints', size=crop, centre=True),
     dict(type='PackFootprints'),
 ]

@@ -30,7 +30,7 @@ val_pipeline = [
 ]
 dataset = dict(data_root=data_root, val_fraction=0.3)
 train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline, **dataset))
+val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=val_pipeline, **dataset))
 test_dataloader = dict(dataset=dataset)
 
 optim_wrapper = dict(optimizer=dict(lr=lr))

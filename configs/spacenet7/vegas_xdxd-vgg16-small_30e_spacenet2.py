@@ -5,6 +5,9 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/spacenet2_vegas'
+batch_size = 4
+epochs = 30
+num_workers = 0
 held_out = 'AOI_2_Vegas_img225'
 tile = 650
 
@@ -32,8 +35,8 @@ test_pipeline = [*load, dict(type='PackFootprints', footprints=True)]
 
 tiles = dict(type='BuildingTiles', data_root=data_root, img_dir='3band')
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
+    batch_size=batch_size,
+    num_workers=num_workers,
     sampler=dict(type='EpochSampler', shuffle=True),
     drop_last=True,
     dataset=dict(
@@ -44,16 +47,16 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(include=[held_out], pipeline=test_pipeline, test_mode=True, **tiles),
 )
 test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [dict(type='MultiStepLR', milestones=[20], gamma=0.1)]
+param_scheduler = [dict(type='MultiStepLR', milestones=[epochs * 2 // 3], gamma=0.1)]
 # The held-out tile is looked at once, after the last epoch: it chooses nothing.
-train_cfg = dict(max_epochs=30, val_interval=30)
+train_cfg = dict(max_epochs=epochs, val_interval=epochs)
 # 100 pixels are 9 square metres.
 val_evaluator = dict(type='FootprintMetric', instances=True, min_area=100)
 test_evaluator = val_evaluator

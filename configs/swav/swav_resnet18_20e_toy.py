@@ -2,6 +2,7 @@
 _base_ = ['./swav_resnet50_small-data-100e_tiles.py']
 
 data_root = 'data/toy/urban-tiles/tiles'
+batch_size = 32
 width = 512
 epochs = 20
 
@@ -26,7 +27,9 @@ train_pipeline = [
     ),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=32, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 optim_wrapper = dict(type='OptimWrapper')
 param_scheduler = [
     dict(

@@ -2,6 +2,7 @@
 _base_ = ['./swav_resnet50_small-data-100e_tiles.py']
 
 data_root = 'data/eurosat/tif'
+batch_size = 256
 bands = 'eurosat'
 width = 512
 epochs = 50
@@ -31,7 +32,9 @@ train_pipeline = [
     ),
     dict(type='PackRaster'),
 ]
-train_dataloader = dict(batch_size=256, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 optim_wrapper = dict(optimizer=dict(lr=0.6))
 param_scheduler = [
     dict(

@@ -1,25 +1,26 @@
 """Loading configs the way the command line needs it.
 
-``--cfg-options data_root=DIR`` must reach every place that uses the variable ``data_root``.
-mmengine resolves variables while it reads the file, before options are merged, so there the option
-changes nothing but the variable. Here an option that names a plain top-level variable is applied to
-the line that assigns it, and the config is read from that.
+``--cfg-options data_root=DIR`` must reach every place that uses the variable ``data_root``, and so
+must ``data_root = ...`` in a child config. mmengine resolves variables while it reads a file, so
+there either changes nothing but the variable. Here both take effect wherever the variable is used
+(:mod:`rsmm.apis.variables`), or the place that stands in the way is named.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
+import itertools
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 
+from rsmm.apis import variables
 from rsmm.apis.entries import find_model, names_entry
-from rsmm.errors import ConfigError, did_you_mean
+from rsmm.apis.variables import Sources
+from rsmm.errors import ConfigError, RsmmError, did_you_mean
 
 #: Top-level keys that the runner and the tools read.
 KNOWN_KEYS = frozenset(
@@ -66,6 +67,10 @@ KNOWN_KEYS = frozenset(
 )
 
 
+#: Those that are settings of the run. A pipeline is a variable: a run has it from its loaders.
+SETTINGS = KNOWN_KEYS - {'train_pipeline', 'val_pipeline', 'test_pipeline'}
+
+
 def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = None) -> Config:
     """Read a config and apply command-line options to it.
 
@@ -90,19 +95,23 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
             [entry.name for entry in path.parent.glob('*.py')] if path.parent.is_dir() else []
         )
         raise ConfigError(f'no such config.{did_you_mean(path.name, siblings)}', where=path)
-    options = dict(options or {})
-    sources = _sources(path.resolve())
-    assigned = {_assigned(node) for tree in sources.values() for node in tree.body}
-    variables = {
-        name: options.pop(name)
-        for name, value in list(options.items())
-        if name in assigned and not isinstance(value, Mapping)
-    }
-    config = _read(path, sources, variables) if variables else _from_file(path)
-    _check_top_level(config, path)
+    options = {key: _parsed(value) for key, value in (options or {}).items()}
+    with _explained(path):
+        config, sources = variables.read_sources(path)
+        known = sources.names()
+        values = {
+            name: options.pop(name)
+            for name, value in list(options.items())
+            if name in known and not isinstance(value, Mapping)
+        }
+        config = _with_variables(path, config, sources, values)
+    _check_top_level(config, path, sources)
     for key in options:
         _check_option(config, key)
-    config.merge_from_dict(options)
+    try:
+        config.merge_from_dict(options)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(str(error), where=f'--cfg-options {" ".join(options)}') from error
     return config
 
 
@@ -129,94 +138,171 @@ def model_settings(config: Config) -> dict:
         return fill_channels(settings, config.filename)
 
 
-def _from_file(path: Path) -> Config:
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what may go wrong while a config is read into one line that names the file."""
     try:
-        return Config.fromfile(str(path))
-    except (SyntaxError, NameError, KeyError, FileNotFoundError) as error:
+        yield
+    except RsmmError:
+        raise
+    except ImportError as error:
+        raise ConfigError(
+            f'{str(error).splitlines()[0]} ({error.__cause__ or "not found"})',
+            where=path,
+            fix='custom_imports looks on the path of Python: start with PYTHONPATH=FOLDER that '
+            'holds the package, or install it',
+        ) from error
+    except Exception as error:  # a config is a program: it may raise anything
         raise ConfigError(f'cannot be read as a config: {error}', where=path) from error
 
 
-def _sources(path: Path) -> dict[Path, ast.Module]:
-    """Parse a config and all its base files that are files (not ``package::name``)."""
-    sources: dict[Path, ast.Module] = {}
-    waiting = [path]
-    while waiting:
-        file = waiting.pop()
-        if file in sources:
-            continue
-        try:
-            sources[file] = ast.parse(file.read_text(encoding='utf-8'))
-        except (OSError, SyntaxError) as error:
-            raise ConfigError(f'cannot be read as a config: {error}', where=file) from error
-        for node in sources[file].body:
-            if _assigned(node) == '_base_':
-                waiting += [base for base in _bases(node, file) if isinstance(base, Path)]
-    return sources
+def _parsed(value: object) -> object:
+    """Read a dict that the command line handed over as text."""
+    if isinstance(value, str) and value.strip().startswith('{'):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return ast.literal_eval(value)
+    return value
 
 
-def _bases(node: ast.Assign, file: Path) -> list[Path | str]:
-    """Return what ``_base_ = ...`` names: files as absolute paths, packaged configs as they are."""
-    bases = ast.literal_eval(node.value)
-    bases = [bases] if isinstance(bases, str) else bases
-    return [base if '::' in base else (file.parent / base).resolve() for base in bases]
+def _with_variables(
+    path: Path, config: Config, sources: Sources, values: Mapping[str, object]
+) -> Config:
+    """Read a config again with the variables that options or child configs set anew.
 
-
-def _assigned(node: ast.stmt) -> str | None:
-    """Name of a simple ``name = value`` statement."""
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        target = node.targets[0]
-        return target.id if isinstance(target, ast.Name) else None
-    return None
-
-
-def _read(path: Path, sources: dict[Path, ast.Module], variables: dict[str, object]) -> Config:
-    """Read the config from copies of its files in which the variables are assigned anew."""
-    with tempfile.TemporaryDirectory(prefix='rsmm-config-') as folder:
-        copies = {
-            file: Path(folder) / f'{number}_{file.name}' for number, file in enumerate(sources)
+    Raises:
+        ConfigError: A value cannot take effect somewhere.
+    """
+    for name in values:
+        place = sources.unsettable(name)
+        if place is not None:
+            raise _refused(name, place, 'a loop or a with statement sets it')
+    changed, keep = _set_anew(config, sources, values)
+    if not changed and not values:
+        return config
+    before = config
+    for _ in range(4):  # a child's value may follow from another variable: until nothing moves
+        config = variables.read(path, {**changed, **values}, keep)
+        moved = {
+            name: value
+            for name, value in variables.plain(config).items()
+            if name in changed and value != changed[name]
         }
-        for file, tree in sources.items():
-            edits = {}
-            for node in tree.body:
-                name = _assigned(node)
-                if name == '_base_':
-                    bases = [str(copies.get(base, base)) for base in _bases(node, file)]
-                    edits[node.value] = repr(bases)
-                elif name in variables:
-                    edits[node.value] = repr(variables[name])
-            text = _edited(file.read_text(encoding='utf-8'), edits)
-            copies[file].write_text(text, encoding='utf-8')
-        config = _from_file(copies[path.resolve()])
-    return Config(config.to_dict(), cfg_text=config.text, filename=str(path))
+        if not moved:
+            break
+        changed |= moved
+    else:
+        name = min(moved)
+        raise _refused(name, variables.line_of(sources, (name,)), 'its value builds on itself')
+    _check_effect(before, config, sources, {**changed, **values}, keep)
+    return config if values or _read_by_a_run(before) != _read_by_a_run(config) else before
 
 
-def _edited(source: str, edits: Mapping[ast.expr, str]) -> str:
-    """Replace the source text of some expressions, leaving every other character as it is."""
-    lines = source.encode().splitlines(keepends=True)  # ast counts columns in bytes
-    for node, text in sorted(edits.items(), key=lambda edit: -edit[0].lineno):
-        first, last = node.lineno - 1, node.end_lineno - 1
-        replaced = (
-            lines[first][: node.col_offset] + text.encode() + lines[last][node.end_col_offset :]
-        )
-        lines[first : last + 1] = [replaced]
-    return b''.join(lines).decode()
+def _read_by_a_run(config: Config) -> dict[str, object]:
+    """Return what the runner reads, without the variables beside it."""
+    return {key: part for key, part in variables.plain(config).items() if key in SETTINGS}
 
 
-def _check_top_level(config: Config, path: Path) -> None:
-    """Refuse a key that differs from one the runner reads by a slip of the finger."""
-    for key in config:
-        # A variable such as `pipeline` is no slip for `val_pipeline`: the lengths must agree, too.
-        known = [name for name in KNOWN_KEYS if abs(len(name) - len(key)) <= 1]
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-        if close and key not in KNOWN_KEYS:
+def _set_anew(
+    config: Config, sources: Sources, values: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, Path]]:
+    """Return variables that a child sets over its bases, and the files that have the last word.
+
+    A dict is none: it is merged. A setting of the run is none: it stands for itself. Configs of
+    other packages are read as they are.
+    """
+    changed, keep = {}, {}
+    found = variables.plain(config)
+    for name in sorted(sources.names() - set(values) - SETTINGS):
+        first, *others = sources.setting(name)
+        value = found.get(name)
+        if not others or isinstance(value, Mapping) or '.mim' in first.parts:
+            continue
+        if variables.is_literal(value) and name in found:
+            changed[name], keep[name] = value, first
+    return changed, keep
+
+
+def _check_effect(
+    before: Config,
+    after: Config,
+    sources: Sources,
+    values: Mapping[str, object],
+    keep: Mapping[str, Path],
+) -> None:
+    """Refuse a value where a config stands between a base that uses it and the result.
+
+    A child that sets a variable and a place that used it means both.
+    """
+    old, new = (dict(variables.flat(config)) for config in (before, after))
+    files = list(sources.texts)
+    for name, value in values.items():
+        for file in sources.setting(name):
+            if file in (files[0], keep.get(name)):
+                continue
+            base, wanted = _results_of(file, name, value)
+            for key, result in wanted.items():
+                stands = key in new and new[key] == old.get(key) != result
+                if key[0] == name or base.get(key) == result or not stands:
+                    continue
+                place = variables.line_of(sources, key)
+                own = name in keep and (
+                    place is None or files.index(place[0]) <= files.index(keep[name])
+                )
+                if not own and _same_types(key, wanted, new):
+                    raise _refused(name, place or (files[0], 1), f"'{_dotted(key)}' is set there")
+
+
+def _results_of(file: Path, name: str, value: object) -> tuple[dict, dict]:
+    """Leaves of a base file as it is, and with another value of one variable."""
+    readings = (variables.read_sources(file)[0], variables.read(file, {name: value}, {}))
+    base, wanted = (dict(variables.flat(config)) for config in readings)
+    return base, wanted
+
+
+def _same_types(key: tuple, first: Mapping, second: Mapping) -> bool:
+    """Tell whether a leaf belongs to entries of the same types in two configs."""
+    parents = [(*key[:depth], 'type') for depth in range(1, len(key))]
+    return all(first.get(parent) == second.get(parent) for parent in parents)
+
+
+def _dotted(key: tuple) -> str:
+    return '.'.join(map(str, key))
+
+
+def _refused(name: str, place: tuple[Path, int], reason: str) -> ConfigError:
+    return ConfigError(
+        f"'{name}' would not take effect everywhere: {reason}",
+        where=f'{place[0]}:{place[1]}',
+        fix=f"Write '{name}' there, or set that place itself",
+    )
+
+
+def _check_top_level(config: Config, path: Path, sources: Sources) -> None:
+    """Refuse a key that is one edit away from a key the runner reads and that nothing uses."""
+    for key in set(config) - KNOWN_KEYS:
+        close = [name for name in sorted(KNOWN_KEYS) if _one_edit(key, name)]
+        if close and not sources.uses(key):
             raise ConfigError(
                 f"'{key}' is not a key of a config. Did you mean '{close[0]}'?", where=path
             )
 
 
+def _one_edit(first: str, second: str) -> bool:
+    """Tell whether two words differ by one letter: added, left out, changed or swapped."""
+    if abs(len(first) - len(second)) > 1 or first == second:
+        return False
+    equal = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    head = len(list(equal))
+    first, second = first[head:], second[head:]
+    swapped = first[1:2] + first[:1] + first[2:]
+    return (
+        first[1:] == second or first == second[1:] or first[1:] == second[1:] or swapped == second
+    )
+
+
 def _check_option(config: Config, key: str) -> None:
     """Refuse an option whose parent does not exist."""
-    node: object = config.to_dict()
+    node: object = variables.plain(config)
     parts = key.split('.')
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1

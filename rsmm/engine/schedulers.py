@@ -62,6 +62,12 @@ class CosineCycleLR(LRSchedulerMixin, _ParamScheduler):
                 where='CosineCycleLR',
                 fix='warmup lies below total',
             )
+        if end < total:  # mmengine ends at the last epoch what does not say that it counts steps
+            raise ConfigError(
+                f'the schedule ends at {end} of {total}',
+                where='CosineCycleLR',
+                fix='Say by_epoch=False where steps are counted',
+            )
         self.total, self.warmup, self.cycles = total, warmup, cycles
         super().__init__(
             optimizer,

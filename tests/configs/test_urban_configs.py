@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from rsmm.apis import config as config_files
-from rsmm.apis.config import load_config, model_settings
+from rsmm.apis.config import SETTINGS, load_config, model_settings
+from rsmm.apis.variables import read_sources
 from rsmm.engine.runner import Runner
 from rsmm.registry import MODELS
 from rsmm.toy.writers.aerial import write_aerial, write_urban_tiles
@@ -62,20 +61,15 @@ def test_every_setting_takes_effect(path: Path) -> None:
     mmengine resolves variables file by file: ``scale = (256, 256)`` alone would leave a pipeline of
     the base at the base's scale.
     """
-    sources = config_files._sources(path)
-    own = sources.pop(path)
-    in_bases = {config_files._assigned(node) for tree in sources.values() for node in tree.body}
-    config = load_config(path)
-    for node in own.body:
-        name = config_files._assigned(node)
-        if name in in_bases - {'_base_', None} and isinstance(
-            node.value, ast.Constant | ast.Tuple | ast.BinOp
-        ):
-            if config[name] is None:
-                continue  # switches of optional parts, None in the bases as well
-            again = load_config(path, {name: config[name]}).to_dict()
-            differing = [key for key, value in config.to_dict().items() if value != again.get(key)]
-            assert not differing, f'{name} does not reach {differing}'
+    config, sources = read_sources(path)
+    inherited = {name for name in sources.names() if len(sources.setting(name)) > 1}
+    for name in sorted(inherited - SETTINGS):
+        value = config.to_dict()[name]
+        if value is None or not isinstance(value, str | int | float | tuple):
+            continue  # switches of optional parts, None in the bases as well
+        again = load_config(path, {name: value}).to_dict()
+        differing = [key for key in SETTINGS if config.to_dict().get(key) != again.get(key)]
+        assert not differing, f'{name} does not reach {differing}'
 
 
 def one_step(config) -> dict[str, torch.Tensor]:

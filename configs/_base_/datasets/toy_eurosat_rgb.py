@@ -2,7 +2,8 @@
 
 _base_ = './eurosat_rgb.py'
 data_root = 'data/toy/eurosat'
+batch_size = 64
 
-train_dataloader = dict(batch_size=64, dataset=dict(data_root=data_root))
-val_dataloader = dict(dataset=dict(data_root=data_root))
-test_dataloader = dict(dataset=dict(data_root=data_root))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(data_root=data_root))
+val_dataloader = dict(batch_size=batch_size, dataset=dict(data_root=data_root))
+test_dataloader = dict(batch_size=batch_size, dataset=dict(data_root=data_root))

@@ -2,6 +2,8 @@
 
 _base_ = './contrast_rgb.py'
 data_root = 'data/toy/caco'
+batch_size = 64
+num_workers = 0
 packed = None
 scene_size = 96  # pixels of 10 m, the --size that the archive was written with
 view_size = 32
@@ -22,9 +24,9 @@ train_pipeline = [
     dict(type='PackRaster'),
 ]
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     dataset=dict(
         type='CACoDataset',
         data_root=data_root,
