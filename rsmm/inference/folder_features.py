@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -137,7 +138,7 @@ def load_features(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
         with np.load(path, allow_pickle=False) as file:
             names, features = file['fnames'], file['feats']
             found = file.get('labels')
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f'holds no features ({error})',
             where=path,

@@ -99,7 +99,8 @@ def test_bad_input(repo_root, folder, tmp_path):
     np.savez(tmp_path / 'objects.npz', fnames=np.array([{}]), feats=np.zeros((1, 2)))
     np.savez(tmp_path / 'short.npz', fnames=np.array(['a/b']), feats=np.zeros((2, 2)))
     (tmp_path / 'text.npz').write_text('no archive')
-    for name in ('objects', 'short', 'text'):
+    (tmp_path / 'cut.npz').write_bytes((tmp_path / 'short.npz').read_bytes()[:-40])
+    for name in ('objects', 'short', 'text', 'cut'):
         with pytest.raises(DataError):
             load_features(tmp_path / f'{name}.npz')
 
