@@ -28,6 +28,7 @@ def folder_features(
     folder: str | PathLike,
     options: Mapping[str, object] | None = None,
     batch_size: int = 64,
+    seed: int = 0,
 ) -> tuple[list[str], Features]:
     """Run a backbone over all images below a folder.
 
@@ -41,6 +42,7 @@ def folder_features(
         folder: Searched with its sub-folders.
         options: Dotted config keys to override.
         batch_size: Images of one size that go through the network together.
+        seed: Of random weights.
 
     Returns:
         Paths relative to the folder, with ``/`` between their parts, in order; and the features.
@@ -57,6 +59,7 @@ def folder_features(
     paths = list_files(root, deep=True)
     if not paths:
         raise DataNotFoundError('holds no images', where=root)
+    torch.manual_seed(seed)
     model = build_model(config, checkpoint, part='backbone', device=get_device())
     with default_scope(config):
         pipeline = [TRANSFORMS.build(step) for step in reading_steps(config)]

@@ -65,6 +65,15 @@ def test_bands_by_name(repo_root, tmp_path):
     np.testing.assert_allclose(found.vectors[0], found.vectors[1])
 
 
+def test_random_weights_are_seeded(repo_root, folder):
+    first, second, other = (
+        folder_features(repo_root / RGB, 'random', folder, NARROW, seed=seed)[1].vectors
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.allclose(first, other)
+
+
 def test_files_open_without_pickle(repo_root, folder, tmp_path):
     names, found = folder_features(repo_root / RGB, 'random', folder, NARROW)
     save_features(tmp_path / 'f.npz', names, found)
