@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mmengine.logging import print_log
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
@@ -62,11 +63,14 @@ class CosineCycleLR(LRSchedulerMixin, _ParamScheduler):
                 where='CosineCycleLR',
                 fix='warmup lies below total',
             )
-        if end < total:  # mmengine ends at the last epoch what does not say that it counts steps
-            raise ConfigError(
-                f'the schedule ends at {end} of {total}',
-                where='CosineCycleLR',
-                fix='Say by_epoch=False where steps are counted',
+        if end < total:
+            # A run may stop early on purpose; but mmengine also ends at the last epoch, the first
+            # of a run by steps, what does not say that it counts steps.
+            print_log(
+                f'CosineCycleLR ends at step {end} of {total}; where steps are counted, say '
+                'by_epoch=False',
+                'current',
+                level=30,
             )
         self.total, self.warmup, self.cycles = total, warmup, cycles
         super().__init__(

@@ -282,12 +282,10 @@ class TestSchedule:
         schedule.step()
         assert optimizer.get_lr()['lr'][0] == pytest.approx(rates[8])
 
-    @pytest.mark.parametrize(
-        'settings', [dict(total=0), dict(total=5, warmup=5), dict(total=5, end=1)]
-    )
+    @pytest.mark.parametrize('settings', [dict(total=0), dict(total=5, warmup=5)])
     def test_refused(self, settings):
         optimizer = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0))
-        with pytest.raises(ConfigError, match='warmup|by_epoch=False'):
+        with pytest.raises(ConfigError, match='warmup'):
             CosineCycleLR(optimizer, **settings)
 
 
