@@ -1,4 +1,6 @@
 # 10 labelled chips, the place for the teacher.
 _base_ = './fixmatch_vit-small-p2_205k_eurosat-10lb.py'
 
-model = dict(type='STSSLClassifier', distill_weight=0.01)
+model = dict(
+    type='STSSLClassifier', distill_weight=0.01, metadata=dict(missing='zero'), untrained_heads=True
+)

@@ -1,4 +1,4 @@
 # udal, place and date for the teacher, the image alone for the student.
 _base_ = './udal_vit-small-p16_64k_ben43-1pct.py'
 
-model = dict(type='STSSLClassifier')
+model = dict(type='STSSLClassifier', metadata=dict(missing='zero'), untrained_heads=True)

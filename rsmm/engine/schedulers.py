@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mmengine.logging import print_log
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
@@ -61,6 +62,15 @@ class CosineCycleLR(LRSchedulerMixin, _ParamScheduler):
                 f'total={total}, warmup={warmup}, cycles={cycles}',
                 where='CosineCycleLR',
                 fix='warmup lies below total',
+            )
+        if end < total:
+            # A run may stop early on purpose; but mmengine also ends at the last epoch, the first
+            # of a run by steps, what does not say that it counts steps.
+            print_log(
+                f'CosineCycleLR ends at step {end} of {total}; where steps are counted, say '
+                'by_epoch=False',
+                'current',
+                level=30,
             )
         self.total, self.warmup, self.cycles = total, warmup, cycles
         super().__init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,7 @@ def folder_features(
     folder: str | PathLike,
     options: Mapping[str, object] | None = None,
     batch_size: int = 64,
+    seed: int = 0,
 ) -> tuple[list[str], Features]:
     """Run a backbone over all images below a folder.
 
@@ -41,6 +43,7 @@ def folder_features(
         folder: Searched with its sub-folders.
         options: Dotted config keys to override.
         batch_size: Images of one size that go through the network together.
+        seed: Of random weights.
 
     Returns:
         Paths relative to the folder, with ``/`` between their parts, in order; and the features.
@@ -57,6 +60,7 @@ def folder_features(
     paths = list_files(root, deep=True)
     if not paths:
         raise DataNotFoundError('holds no images', where=root)
+    torch.manual_seed(seed)
     model = build_model(config, checkpoint, part='backbone', device=get_device())
     with default_scope(config):
         pipeline = [TRANSFORMS.build(step) for step in reading_steps(config)]
@@ -134,7 +138,7 @@ def load_features(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
         with np.load(path, allow_pickle=False) as file:
             names, features = file['fnames'], file['feats']
             found = file.get('labels')
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f'holds no features ({error})',
             where=path,

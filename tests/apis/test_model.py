@@ -59,9 +59,9 @@ def test_initialisation_or_none(repo_root):
 
 
 def test_scope_does_not_leak(repo_root):
-    before = DefaultScope.get_current_instance()
-    build_model(repo_root / CONFIG)
-    assert DefaultScope.get_current_instance() is before
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        build_model(repo_root / CONFIG)
+        assert DefaultScope.get_current_instance().scope_name == 'mmseg'
 
 
 def test_bad_arguments(repo_root):

@@ -92,6 +92,20 @@ def test_neighbouring_months(tmp_path):
         SeriesPairs(str(tmp_path), max_gap_days=5)
 
 
+def test_a_window_cuts_the_mask_as_the_images(tmp_path):
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[5:30, 12:25] = 255
+    for name in ('img1', 'img2', 'mask'):
+        (tmp_path / name).mkdir()
+    for name in ('img1', 'img2'):
+        Image.fromarray(np.repeat(mask[..., None], 3, axis=2)).save(tmp_path / name / 'e.png')
+    Image.fromarray(mask).save(tmp_path / 'mask/e.png')
+    for seed in range(5):
+        np.random.seed(seed)
+        results = LoadEventPair(window=16)(ChangeEventPairs(str(tmp_path))[0])
+        np.testing.assert_array_equal(results['img'][:, :, 0, 0] > 0, results['event_mask'])
+
+
 def test_bad_folders(flat, per_event, tmp_path):
     (flat / 'mask/e1.png').unlink()
     with pytest.raises(DataError, match='e1 is not in mask'):

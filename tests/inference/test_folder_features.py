@@ -65,6 +65,15 @@ def test_bands_by_name(repo_root, tmp_path):
     np.testing.assert_allclose(found.vectors[0], found.vectors[1])
 
 
+def test_random_weights_are_seeded(repo_root, folder):
+    first, second, other = (
+        folder_features(repo_root / RGB, 'random', folder, NARROW, seed=seed)[1].vectors
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.allclose(first, other)
+
+
 def test_files_open_without_pickle(repo_root, folder, tmp_path):
     names, found = folder_features(repo_root / RGB, 'random', folder, NARROW)
     save_features(tmp_path / 'f.npz', names, found)
@@ -90,7 +99,8 @@ def test_bad_input(repo_root, folder, tmp_path):
     np.savez(tmp_path / 'objects.npz', fnames=np.array([{}]), feats=np.zeros((1, 2)))
     np.savez(tmp_path / 'short.npz', fnames=np.array(['a/b']), feats=np.zeros((2, 2)))
     (tmp_path / 'text.npz').write_text('no archive')
-    for name in ('objects', 'short', 'text'):
+    (tmp_path / 'cut.npz').write_bytes((tmp_path / 'short.npz').read_bytes()[:-40])
+    for name in ('objects', 'short', 'text', 'cut'):
         with pytest.raises(DataError):
             load_features(tmp_path / f'{name}.npz')
 

@@ -24,10 +24,11 @@ def main() -> None:
     parser.add_argument('folder', help='searched with its sub-folders, which name the classes')
     parser.add_argument('--out', required=True, help='npz to write')
     parser.add_argument('--batch-size', type=int, default=64)
+    parser.add_argument('--seed', type=int, default=0, help='of random weights')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args())
     names, features = folder_features(
-        args.config, args.checkpoint, args.folder, args.cfg_options, args.batch_size
+        args.config, args.checkpoint, args.folder, args.cfg_options, args.batch_size, args.seed
     )
     save_features(args.out, names, features)
     count, width = features.vectors.shape

@@ -61,21 +61,23 @@ class LoadEventPair(BaseTransform):
                     f'{before.shape[0]}x{before.shape[1]}',
                     where=results['mask_path'],
                 )
-        results['img'] = self._cut(np.stack([before, after], axis=2), first)
-        results['event_mask'] = mask if self.window is None else mask[: self.window, : self.window]
+        part = self._part(mask.shape, first)
+        results['img'] = np.stack([before, after], axis=2)[part]
+        results['event_mask'] = mask[part]
         results['bands'] = found['bands']
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
-    def _cut(self, pair: np.ndarray, path: str) -> np.ndarray:
+    def _part(self, shape: tuple[int, int], path: str) -> tuple[slice, slice]:
+        """Draw the window that images and mask are cut to."""
         if self.window is None:
-            return pair
-        height, width = pair.shape[:2]
+            return slice(None), slice(None)
+        height, width = shape
         if min(height, width) < self.window:
             raise DataError(f'{height}x{width} pixels hold no window of {self.window}', where=path)
         row = np.random.randint(height - self.window + 1)
         column = np.random.randint(width - self.window + 1)
-        return pair[row : row + self.window, column : column + self.window]
+        return slice(row, row + self.window), slice(column, column + self.window)
 
     def __repr__(self) -> str:
         return f'LoadEventPair(bands={self.bands}, window={self.window})'

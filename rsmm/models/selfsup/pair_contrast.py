@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
-from mmpretrain.models.selfsup import BaseSelfSupervisor
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import masked_pool, nt_xent
 from rsmm.models.selfsup.projectors import mlp
+from rsmm.models.selfsup.simclr import SimCLR
 from rsmm.registry import MODELS
 
 
@@ -42,7 +42,7 @@ class PairProjector(BaseModule):
 
 
 @MODELS.register_module()
-class PairContrast(BaseSelfSupervisor):
+class PairContrast(SimCLR):
     """SimCLR on pairs: features of each date are averaged where something changed.
 
     ``u = [phi(before, M); phi(after, M)]`` with :func:`masked_pool`; NT-Xent of the projections of
@@ -58,25 +58,8 @@ class PairContrast(BaseSelfSupervisor):
         data_preprocessor, init_cfg: See mmengine.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict,
-        temperature: float = 0.07,
-        joint: bool = False,
-        data_preprocessor: dict | nn.Module | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        if not isinstance(data_preprocessor, nn.Module):
-            preprocessor = data_preprocessor or dict(type='MultiSpectralPreprocessor')
-            data_preprocessor = MODELS.build(preprocessor)
-        super().__init__(
-            backbone=MODELS.build(backbone),
-            neck=MODELS.build(neck),
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
-        )
-        self.temperature = temperature
+    def __init__(self, *args, temperature: float = 0.07, joint: bool = False, **kwargs) -> None:
+        super().__init__(*args, temperature=temperature, **kwargs)
         self.joint = joint
 
     def loss(self, inputs: Sequence[Tensor], data_samples: Sequence, **kwargs) -> dict[str, Tensor]:
