@@ -9,7 +9,7 @@ bands = ['B02', 'B03', 'B04', 'B08']  # by name, any number
 data_preprocessor = dict(bands=bands)
 model = dict(
     type='MoCo',
-    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=len(bands)),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels='auto'),  # from the bands
     queue_len=4096,
     temperature=0.2,
 )
