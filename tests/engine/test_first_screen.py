@@ -40,6 +40,12 @@ def test_a_test_names_its_checkpoint(config, chips, tmp_path, capfd):  # noqa: F
     assert 'schedule' not in screen
 
 
+def test_iterations_are_counted_as_such(config, chips, tmp_path, capfd):  # noqa: F811
+    more = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2)}
+    run.train(config, work_dir=tmp_path / 'w', options=options(chips, epochs=1) | more)
+    assert 'schedule    2 iterations, batches of 16' in screen_of(capfd)
+
+
 def test_debug_shows_all(config, chips, tmp_path, capfd):  # noqa: F811
     settings = options(chips, epochs=1, log_level='DEBUG')
     run.train(config, work_dir=tmp_path / 'w', options=settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
@@ -74,6 +74,6 @@ def _schedule(runner: Runner) -> str:
     images = f'batches of {batch}' if batch else 'batches'
     if runner.world_size > 1:
         images += f' x {runner.world_size}'
-    if getattr(loop, 'by_epoch', None) is False or not hasattr(loop, '_max_epochs'):
+    if isinstance(loop, IterBasedTrainLoop):
         return f'{runner.max_iters:,} iterations, {images}'
     return f'{runner.max_epochs} epochs of {len(loop.dataloader):,} iterations, {images}'
