@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rsmm.apis.config import load_config
+from rsmm.apis import build_model
 from rsmm.errors import ConfigError
 from rsmm.models.backbones.utae import UTAE, masked_group_norm, weigh_dates
 from rsmm.models.losses.class_map import multiclass_dice
@@ -60,8 +60,7 @@ def test_a_single_date(utae: UTAE) -> None:
 
 @pytest.mark.parametrize('size', [(1, 1), (8, 8), (13, 17)])
 def test_series_of_any_size(size: tuple[int, int], repo_root) -> None:
-    model = load_config(repo_root / 'configs/pastis/utae_100e_pastis.py').model
-    model = MODELS.build({**model, 'data_preprocessor': dict(type='SeriesPreprocessor')})
+    model = build_model(repo_root / 'configs/pastis/utae_100e_pastis.py').train()
     sample = data_sample(torch.zeros(1, *size, dtype=torch.long))
     sample.set_metainfo({'days': (3, 9, 80)})
     batch = {'inputs': [torch.randn(3, 10, *size)], 'data_samples': [sample]}
