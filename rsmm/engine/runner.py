@@ -135,9 +135,9 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register mmengine's default hooks and what every run of rsmm has beside them."""
         own = {
-            'random_state': dict(type='RandomStateHook'),
-            'reduce_loss': dict(type='ReduceLossHook'),
-            'run_summary': dict(type='RunSummaryHook'),
+            'random_state': dict(type='rsmm.RandomStateHook'),
+            'reduce_loss': dict(type='rsmm.ReduceLossHook'),
+            'run_summary': dict(type='rsmm.RunSummaryHook'),
         }
         super().register_default_hooks(own | (hooks or {}))
 
