@@ -115,8 +115,16 @@ def test(
 
 
 def build_runner(config: Config):
-    """Build the runner of a config; a setting that does not exist names the closest one."""
-    return RUNNERS.build(config)
+    """Build the runner of a config; a setting that does not exist names the closest one.
+
+    A config without ``runner_type`` gets rsmm's, whatever scope an earlier run left.
+    """
+    if config.get('runner_type') is not None:
+        return RUNNERS.build(config)
+    from rsmm.engine.runner import Runner
+
+    with unexpected_keys_explained():
+        return Runner.from_cfg(config)
 
 
 def _prepare(

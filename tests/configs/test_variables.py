@@ -17,6 +17,8 @@ VARIABLES = {
     'num_workers': (7, ('train_dataloader', 'num_workers')),
     'data_root': ('/elsewhere', ('train_dataloader', 'dataset', 'data_root')),
 }
+#: Datasets that hold others: where those stand.
+WRAPPED = {'RepeatDataset': (('dataset',),), 'TwoStreams': (('labelled',), ('unlabelled',))}
 TRAINING = [
     pytest.param(path, id=f'{path.parent.name}/{path.stem}')
     for path in sorted(CONFIGS.rglob('*.py'))
@@ -32,9 +34,11 @@ def test_variables_of_a_training_config_take_effect(path: Path) -> None:
     leaves = dict(flat(load_config(path, options)))
     for name in options:
         value, place = VARIABLES[name]
-        if name == 'data_root' and leaves['train_dataloader', 'dataset', 'type'] == 'RepeatDataset':
-            place = ('train_dataloader', 'dataset', 'dataset', 'data_root')
-        assert leaves[place] == value, name
+        places = [place]
+        if name == 'data_root':
+            within = WRAPPED.get(leaves['train_dataloader', 'dataset', 'type'], ((),))
+            places = [(*place[:2], *part, 'data_root') for part in within]
+        assert [leaves[place] for place in places] == [value] * len(places), name
 
 
 def test_queue_and_batch_of_moco_follow_the_option() -> None:
