@@ -40,7 +40,8 @@ class STSSLClassifier(SSLClassifier):
     ``backbone``, ``head`` and ``metadata``.
 
     Args:
-        backbone: Config of ``ViTExtraToken`` or ``CNNExtraToken``, for both networks; the token is set here.
+        backbone: Config of ``ViTExtraToken`` or ``CNNExtraToken``, for both networks; the token is
+            set here.
         head: Config of a linear head, for both.
         rule: Config or module.
         metadata: Config or module of the encoder of place and date; ``embed_dims`` is the
@@ -86,7 +87,8 @@ class STSSLClassifier(SSLClassifier):
             raise ConfigError(
                 f'{backbone.get("type")} takes no token of place and date',
                 where='STSSLClassifier',
-                fix=f'Use a backbone of type {" or ".join(TAKE_TOKENS)} without neck, or SSLClassifier',
+                fix=f'Use backbone=dict(type=...) of {" or ".join(TAKE_TOKENS)} without neck, or '
+                'SSLClassifier',
             )
         self.distill = distill if distill_weight else 'none'
         self.distill_weight = distill_weight
