@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sized
 
 import torch
@@ -27,8 +28,15 @@ class EpochSampler(DefaultSampler):
         round_up: Repeat the first draws so that all processes get the same number.
     """
 
+    _behind = 0
+
+    def skip_in_epoch(self, num_samples: int) -> None:
+        """Leave out the first draws of this process in the next pass only."""
+        self._behind = num_samples
+
     def __iter__(self) -> Iterator[SampleIndex]:
-        for index in super().__iter__():
+        behind, self._behind = self._behind, 0
+        for index in itertools.islice(super().__iter__(), behind, None):
             yield SampleIndex(index, self.epoch, self.seed)
 
 

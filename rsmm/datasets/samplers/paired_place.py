@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sized
 
@@ -51,6 +52,7 @@ class PairedPlaceSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else seed
         self.round_up = round_up
         self.epoch = 0
+        self._behind = 0
 
     def _own_places(self) -> list[int]:
         order = list(range(self.num_places))
@@ -62,10 +64,15 @@ class PairedPlaceSampler(Sampler):
             order = (order * math.ceil(total / max(1, len(order))))[:total]
         return order[self.rank :: self.world_size]
 
+    def skip_in_epoch(self, num_samples: int) -> None:
+        """Leave out the first draws of this process in the next pass only."""
+        self._behind = num_samples
+
     def __iter__(self) -> Iterator[SampleIndex]:
-        for place in self._own_places():
-            for period in (0, 1):
-                yield SampleIndex(2 * place + period, self.epoch, self.seed)
+        behind, self._behind = self._behind, 0
+        draws = (2 * place + period for place in self._own_places() for period in (0, 1))
+        for index in itertools.islice(draws, behind, None):
+            yield SampleIndex(index, self.epoch, self.seed)
 
     def __len__(self) -> int:
         places = self.num_places
