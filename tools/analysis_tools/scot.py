@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.evaluation.functional.change_tracking import format_scot, scot
-from rsmm.geo.submission import check_systems, read_cubes
 from rsmm.utils import atomic_write
 from rsmm.utils.outputs import keep_arguments
 
@@ -56,6 +54,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Score and print."""
     args = parse_args(argv)
+    from rsmm.evaluation.functional.change_tracking import format_scot, scot
+    from rsmm.geo.submission import check_systems, read_cubes
+
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with short_warnings():
