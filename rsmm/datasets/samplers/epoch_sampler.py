@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -14,8 +14,23 @@ from rsmm.datasets.seeded import SampleIndex
 from rsmm.registry import DATA_SAMPLERS
 
 
+class SkipInEpoch:
+    """A sampler of epochs whose next pass may begin in its middle, as a resumed run's does."""
+
+    _behind = 0
+
+    def skip_in_epoch(self, num_samples: int) -> None:
+        """Leave out the first draws of this process in the next pass only."""
+        self._behind = num_samples
+
+    def rest(self, draws: Iterable[int]) -> Iterator[int]:
+        """Return the draws of a pass that are left."""
+        behind, self._behind = self._behind, 0
+        return itertools.islice(draws, behind, None)
+
+
 @DATA_SAMPLERS.register_module()
-class EpochSampler(DefaultSampler):
+class EpochSampler(SkipInEpoch, DefaultSampler):
     """One pass over the data per epoch, spread over the processes.
 
     Rank ``r`` of ``n`` takes every ``n``-th draw of one global order, so the global batch holds the
@@ -28,15 +43,8 @@ class EpochSampler(DefaultSampler):
         round_up: Repeat the first draws so that all processes get the same number.
     """
 
-    _behind = 0
-
-    def skip_in_epoch(self, num_samples: int) -> None:
-        """Leave out the first draws of this process in the next pass only."""
-        self._behind = num_samples
-
     def __iter__(self) -> Iterator[SampleIndex]:
-        behind, self._behind = self._behind, 0
-        for index in itertools.islice(super().__iter__(), behind, None):
+        for index in self.rest(super().__iter__()):
             yield SampleIndex(index, self.epoch, self.seed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sized
 
@@ -10,13 +9,14 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from rsmm.datasets.samplers.epoch_sampler import SkipInEpoch
 from rsmm.datasets.seeded import SampleIndex
 from rsmm.errors import ConfigError
 from rsmm.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()
-class PairedPlaceSampler(Sampler):
+class PairedPlaceSampler(SkipInEpoch, Sampler):
     """Shuffle places and emit the samples ``2 i`` and ``2 i + 1`` of each one after the other.
 
     Rank ``r`` of ``n`` takes every ``n``-th place of one global order, so a pair is never split
@@ -52,7 +52,6 @@ class PairedPlaceSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else seed
         self.round_up = round_up
         self.epoch = 0
-        self._behind = 0
 
     def _own_places(self) -> list[int]:
         order = list(range(self.num_places))
@@ -64,14 +63,9 @@ class PairedPlaceSampler(Sampler):
             order = (order * math.ceil(total / max(1, len(order))))[:total]
         return order[self.rank :: self.world_size]
 
-    def skip_in_epoch(self, num_samples: int) -> None:
-        """Leave out the first draws of this process in the next pass only."""
-        self._behind = num_samples
-
     def __iter__(self) -> Iterator[SampleIndex]:
-        behind, self._behind = self._behind, 0
         draws = (2 * place + period for place in self._own_places() for period in (0, 1))
-        for index in itertools.islice(draws, behind, None):
+        for index in self.rest(draws):
             yield SampleIndex(index, self.epoch, self.seed)
 
     def __len__(self) -> int:
