@@ -12,7 +12,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.inference.folder_features import folder_features, save_features
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -27,6 +26,8 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0, help='of random weights')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args())
+    from rsmm.inference.folder_features import folder_features, save_features
+
     names, features = folder_features(
         args.config, args.checkpoint, args.folder, args.cfg_options, args.batch_size, args.seed
     )

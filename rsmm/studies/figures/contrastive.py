@@ -132,12 +132,3 @@ def _features(model, images: list[Tensor]) -> Tensor:
         data = model.data_preprocessor({'inputs': images[start : start + 50]}, False)
         parts.append(pool(model.extract_feat(data['inputs'])))
     return torch.cat(parts)
-
-
-#: Per figure: what draws it and what it is drawn from.
-FIGURES = {
-    'views': (draw_views, ('config',)),
-    'groups': (draw_groups, ('config',)),
-    'ratios': (draw_ratios, ('checkpoint',)),
-    'neighbours': (draw_neighbours, ('config', 'checkpoint')),
-}
