@@ -138,7 +138,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     init_default_scope('rsmm')
-    path = CONFIGS / 'semisup/fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
+    path = CONFIGS / 'semisup/fixmatch_lite0-trunk_eurosat-40lb_2core.py'
     results: dict[str, float] = {}
     for where in ('loader', 'device'):
         for source in ('jpeg', 'packed') if args.packed else ('jpeg',):

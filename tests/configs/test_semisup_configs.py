@@ -150,9 +150,7 @@ def test_matrix_of_published_cells() -> None:
     assert cells | eurosat <= names
     narrow = ('supervised', 'fixmatch', 'freematch', 'softmatch', 'st-fixmatch')
     assert names - cells - eurosat == {
-        f'{method}_resnet18-narrow_eurosat-{labels}lb_2core'
-        for labels in (40, 80)
-        for method in narrow
+        f'{method}_lite0-trunk_eurosat-{labels}lb_2core' for labels in (40, 80) for method in narrow
     }
 
 
@@ -198,7 +196,7 @@ def test_published_labels_are_in_the_config(eurosat: Path) -> None:
 
 def test_two_core_config_runs_resumes_and_tests_any_folder(eurosat: Path, tmp_path: Path) -> None:
     """Trained by the stock loop; taken up after two of four steps it ends in the same weights."""
-    path = CONFIGS / 'fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
+    path = CONFIGS / 'fixmatch_lite0-trunk_eurosat-40lb_2core.py'
 
     def trained(folder: Path, resume: bool | str = False) -> dict:
         options = {'data_root': str(eurosat), 'num_workers': 0, 'iters': 4, 'warmup': 1}
