@@ -143,6 +143,7 @@ def main() -> None:
     for where in ('loader', 'device'):
         for source in ('jpeg', 'packed') if args.packed else ('jpeg',):
             options = {'data_root': args.data_root, 'where': where, 'num_workers': 0}
+            options |= {'view_size': 32, 'labelled': LABELLED, 'unlabelled': UNLABELLED}
             options['packed'] = args.packed if source == 'packed' else None
             config = load_config(path, options)
             preprocessor = MODELS.build(config.data_preprocessor)

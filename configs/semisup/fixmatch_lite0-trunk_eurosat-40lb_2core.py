@@ -1,4 +1,4 @@
-# FixMatch on 40 labelled EuroSAT chips, for two cores: five stages of EfficientNet-Lite0 from ImageNet.
+# FixMatch on 40 labelled EuroSAT chips, for two cores: part of EfficientNet-Lite0, from ImageNet.
 # Tests on any folder in EuroSAT's layout: --cfg-options data_root=DIR test_split=all
 _base_ = [
     '../_base_/datasets/semisup_eurosat_rgb.py',
