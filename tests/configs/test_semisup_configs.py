@@ -154,6 +154,20 @@ def test_matrix_of_published_cells() -> None:
     }
 
 
+def test_two_core_cells_differ_in_rule_and_labels_alone() -> None:
+    """Same network, start, views, rate and steps, so that a gain is the rule's."""
+    cells = [load_config(path) for path in ALL if path.stem.endswith('_2core')]
+    first = cells[0]
+    assert Path(first.model.backbone.network.init_cfg.checkpoint).is_file()
+    for cell in cells:
+        for key in ('backbone', 'head'):
+            assert cell.model[key] == first.model[key]
+        for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'data_preprocessor'):
+            assert cell[key] == first[key]
+        hooks = [hook['type'] for hook in cell.custom_hooks]
+        assert hooks == ['SemiSupervisedHook', 'AveragedWeightsHook']
+
+
 @pytest.mark.parametrize('path', ALL, ids=lambda path: path.stem)
 def test_a_cell_states_what_differs(path: Path) -> None:
     root = not path.read_text().partition("_base_ = '")[1]
