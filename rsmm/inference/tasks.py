@@ -13,6 +13,7 @@ from torch import nn
 
 from rsmm.errors import ConfigError
 from rsmm.inference.chip_maps import as_map_model
+from rsmm.inference.detect_files import box_head
 from rsmm.models.base import MapModel
 from rsmm.registry import DATASETS
 from rsmm.visualization.style import CATEGORIES
@@ -77,8 +78,8 @@ def task_of(model: nn.Module, config: Config) -> Task:
     Raises:
         ConfigError: It makes neither maps nor boxes.
     """
-    if is_detector(config):
-        head = _box_head(config)
+    head = box_head(config)
+    if head is not None:
         names = _names(model, config, int(head['num_classes']))
         return Task('boxes', names, palette_of(None, len(names)))
     model = as_map_model(model)
@@ -96,16 +97,6 @@ def task_of(model: nn.Module, config: Config) -> Task:
     colours = palette_of(_meta(model, config).get('palette'), len(names))
     ignored = ignored_classes(model, config)
     return Task(kind, names, colours, ignored, model.num_dates)
-
-
-def is_detector(config: Config) -> bool:
-    """Whether a config's model detects objects."""
-    return _box_head(config) is not None
-
-
-def _box_head(config: Config) -> Mapping | None:
-    model = config.model
-    return model.get('bbox_head') or (model.get('roi_head') or {}).get('bbox_head')
 
 
 def _dataset(config: Config) -> Mapping:
