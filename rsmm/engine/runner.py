@@ -27,7 +27,7 @@ from rsmm.engine.runner_checkpoint import (
 )
 from rsmm.errors import ConfigError
 from rsmm.models.channels import check_bands, fill_channels
-from rsmm.registry import RUNNERS
+from rsmm.registry import FUNCTIONS, RUNNERS
 from rsmm.utils.lock import hold_folder
 
 
@@ -116,6 +116,10 @@ class Runner(MMEngineRunner):
         config = copy.deepcopy(dataloader)
         if isinstance(config['dataset'], dict):
             config['dataset'] = dict(type='rsmm.SeededDataset', dataset=config['dataset'])
+        collate = config.get('collate_fn')
+        if isinstance(collate, dict) and isinstance(collate.get('type'), str):
+            # mmengine asks its own registry, which does not know entries of rsmm or of its users.
+            collate['type'] = FUNCTIONS.get(collate['type'])
         if config.get('num_workers', 0) == 0:
             # torch refuses these two without workers; a debugging override should not need them.
             config.pop('persistent_workers', None)

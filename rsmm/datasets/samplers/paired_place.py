@@ -1,4 +1,4 @@
-"""A sampler that keeps the old and the new image of a place in neighbouring rows."""
+"""Samplers that keep the old and the new image of a place in neighbouring rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from rsmm.datasets.samplers.epoch_sampler import EpochSampler
 from rsmm.datasets.seeded import SampleIndex
 from rsmm.errors import ConfigError
 from rsmm.registry import DATA_SAMPLERS
@@ -76,3 +77,16 @@ class PairedPlaceSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of an epoch."""
         self.epoch = epoch
+
+
+@DATA_SAMPLERS.register_module()
+def PlaceSampler(dataset: Sized, **settings) -> Sampler:
+    """Sampler that suits the dataset's date rule.
+
+    Args:
+        dataset: With ``paired`` true it is dealt out by :class:`PairedPlaceSampler`, otherwise by
+            :class:`EpochSampler`.
+        **settings: ``shuffle``, ``seed`` and ``round_up``, the same of both.
+    """
+    sampler = PairedPlaceSampler if getattr(dataset, 'paired', False) else EpochSampler
+    return sampler(dataset, **settings)
