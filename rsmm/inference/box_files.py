@@ -10,8 +10,8 @@ from rsmm.geo.ground import pixel_metres
 from rsmm.inference.area_table import table_text
 from rsmm.inference.detect_files import Detector, open_image
 from rsmm.inference.detection import Detections, detect_scene, model_predictor, write_boxes
-from rsmm.inference.inputs import Scene
 from rsmm.inference.map_files import Job, crs_name
+from rsmm.inference.places import Scene
 
 
 def detect(job: Job, detector: Detector, scene: Scene, start: Callable, score: float, iou: float):

@@ -23,7 +23,7 @@ from rsmm.inference.area_table import AreaCounter, area_table, read_confusion
 from rsmm.inference.box_files import box_names, detect, write_scene_boxes
 from rsmm.inference.chip_maps import as_map_model
 from rsmm.inference.detect_files import detector_of
-from rsmm.inference.inputs import Scene, array_file, find_scenes, is_address
+from rsmm.inference.inputs import array_file, find_scenes
 from rsmm.inference.map_files import (
     DEPTHS,
     Job,
@@ -33,6 +33,7 @@ from rsmm.inference.map_files import (
     write_scene,
 )
 from rsmm.inference.mapping import Tiling
+from rsmm.inference.places import Scene, is_address
 from rsmm.inference.records import TEMPORARY, Records, run_key
 from rsmm.inference.running import Bars, network_limits
 from rsmm.inference.summary import write_summary

@@ -7,16 +7,16 @@ import datetime as dt
 import glob
 import itertools
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 
 from rsmm.datasets.dates import date_of
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.io import write_raster
+from rsmm.inference.places import Image, Scene, check_names, is_address, stem_of
+from rsmm.inference.stac import item_image
 from rsmm.utils.listing import IMAGES, list_files
 
 #: Suffixes of rasters in folders; a virtual raster is taken because its user put it there.
@@ -25,40 +25,6 @@ RASTERS = (*IMAGES, '.vrt')
 PATH_COLUMNS = ('path', 'file', 'image', 'url')
 PAIR_COLUMNS = ('before', 'after')
 _GLOB = frozenset('*?[')
-
-
-class Image(NamedTuple):
-    """One date of a scene.
-
-    Attributes:
-        path: File or address as GDAL opens it.
-        date: Of acquisition, None where nothing tells it.
-    """
-
-    path: str
-    date: dt.date | None = None
-
-
-class Scene(NamedTuple):
-    """A place to map.
-
-    Attributes:
-        name: Of its outputs.
-        images: In order of time.
-    """
-
-    name: str
-    images: tuple[Image, ...]
-
-    @property
-    def paths(self) -> list[str]:
-        """Files or addresses."""
-        return [image.path for image in self.images]
-
-
-def is_address(text: str | os.PathLike) -> bool:
-    """Whether a text is opened by GDAL's network or virtual file systems, not by the disk."""
-    return '://' in str(text) or str(text).startswith('/vsi')
 
 
 def find_scenes(
@@ -203,21 +169,12 @@ def expand(text: str, bands=None, folder=None) -> list[Image]:
         if not os.path.isfile(text):
             raise DataNotFoundError('there is no such file', where=text)
     if _has_end(text, '.json', '.geojson'):
-        from rsmm.inference.stac import item_image
-
         return [item_image(text, bands, folder)]
     return [Image(text)]
 
 
 def _has_end(text: str, *suffixes: str) -> bool:
     return text.partition('?')[0].lower().endswith(suffixes)
-
-
-def stem_of(path: str) -> str:
-    """Return the name of an image without folders, suffix and what follows it in an address."""
-    plain = path.partition('?')[0] if is_address(path) else path
-    stem = PurePosixPath(plain.replace(os.sep, '/')).stem
-    return stem or 'scene'
 
 
 def read_table(path: str) -> list[tuple[str | None, list[Image]]]:
@@ -276,24 +233,6 @@ def _check_all_there(table: str, paths: Sequence[str]) -> None:
             where=table,
             fix='Paths are relative to the table',
         )
-
-
-def check_names(scenes: Sequence[Scene]) -> None:
-    """Refuse scenes whose outputs would have one name.
-
-    Raises:
-        DataError: Two scenes of one name, or one that is no file name.
-    """
-    name, count = Counter(scene.name.lower() for scene in scenes).most_common(1)[0]
-    if count > 1:
-        same = [scene.paths[0] for scene in scenes if scene.name.lower() == name]
-        raise DataError(
-            f'{count} scenes are called {name}: {", ".join(same[:3])}',
-            fix='Predict them into different folders, or name them in a table (name,path)',
-        )
-    for scene in scenes:
-        if set(scene.name) & set('/\\\0') or scene.name in ('.', '..'):
-            raise DataError(f'{scene.name!r} is no name of a file', fix='Name it otherwise')
 
 
 def array_file(one, folder: Path, number: int):

@@ -19,8 +19,8 @@ from rsmm.geo.ground import pixel_metres
 from rsmm.geo.streaming import Stack
 from rsmm.geo.windows import sliding_windows
 from rsmm.inference.area_table import AreaCounter, area_table, table_text
-from rsmm.inference.inputs import Scene
 from rsmm.inference.mapping import Series, Tiling, map_rows, steps
+from rsmm.inference.places import Scene
 from rsmm.inference.scene import bands_to_read, check_dates
 from rsmm.inference.tasks import YES_OR_NO, Reading, Task
 from rsmm.inference.thumbnails import scene_limits

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.inference.inputs import Scene, is_address
+from rsmm.inference.places import Scene, is_address
 from rsmm.utils import atomic_write
 
 RECORD = 'predict.json'

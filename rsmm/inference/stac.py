@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from rsmm.errors import DataError, DownloadError
 from rsmm.geo.raster import opened
-from rsmm.inference.inputs import Image, is_address
+from rsmm.inference.places import Image, is_address
 from rsmm.sensors import SENSORS, canonical_band
 
 #: Longest item that is read; they are a few kilobytes.
