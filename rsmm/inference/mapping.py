@@ -18,7 +18,7 @@ from rsmm.errors import ConfigError
 from rsmm.geo.streaming import Stack, stream_windows
 from rsmm.geo.windows import Window
 from rsmm.models.base import MapModel, class_probabilities
-from rsmm.models.classifiers.chip_classifier import symmetry
+from rsmm.models.layers.symmetry import symmetry
 
 #: Views of test-time averaging: the symmetries of the square.
 VIEWS = 8
