@@ -23,6 +23,11 @@ def symmetry(images: Tensor, code: int) -> Tensor:
     return images.transpose(-1, -2) if code & 4 else images
 
 
+def undo_symmetry(images: Tensor, code: int) -> Tensor:
+    """Turn what :func:`symmetry` turned by ``code`` back."""
+    return symmetry(images.transpose(-1, -2), code & 3) if code & 4 else symmetry(images, code)
+
+
 @MODELS.register_module()
 class ChipClassifier(ImageClassifier):
     """``ImageClassifier`` for chips that are smaller than what its backbone was made for.

@@ -154,3 +154,31 @@ def test_weight_of_change_in_the_entropy() -> None:
         logits[:, 0], target.float(), weight, reduction='sum'
     )
     torch.testing.assert_close(loss(logits, target)['loss_bce'], expected / weight.sum())
+
+
+LITE0 = dict(type='mmpretrain.TIMMBackbone', model_name='tf_efficientnet_lite0', features_only=True)
+
+
+def test_an_enlarged_encoder_has_finer_features_of_the_enlarged_image() -> None:
+    torch.manual_seed(0)
+    encoder = MODELS.build(dict(type='Enlarged', backbone=LITE0, factor=2)).eval()
+    image = torch.randn(1, 3, 32, 48)
+    features = encoder(image)
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (16, 32, 48), (24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3),
+    ]  # fmt: skip
+    large = torch.nn.functional.interpolate(image, (64, 96), mode='bilinear')
+    for found, expected in zip(features, encoder.net(large), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ConfigError, match='factor=0'):
+        MODELS.build(dict(type='Enlarged', backbone=LITE0, factor=0))
+
+
+def test_lateral_decoder_sizes() -> None:
+    decoder = MODELS.build(dict(type='LateralDecoder', in_channels=(16, 24, 40, 112, 320)))
+    assert count(decoder) == 90_721
+    model = detector(dict(type='Enlarged', backbone=LITE0), 'LateralDecoder', multiple=16)
+    pair = list(torch.randn(2, 1, 3, 50, 71))
+    logits = model(pair)
+    assert logits.shape == (1, 1, 50, 71)
+    torch.testing.assert_close(logits, model(pair[::-1]))
