@@ -28,7 +28,11 @@ train_pipeline = [
     dict(type='PerDate', transforms=[colour]),
     dict(type='PackMap'),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(
+    dataset=dict(sources=sources, include=train_cities, pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(sources=sources))
+test_dataloader = dict(dataset=dict(sources=sources, exclude=train_cities))
 # Brings stretched scenes into the range of the chips that the encoder was trained on; the other
 # network normalises by itself.
 data_preprocessor = dict(

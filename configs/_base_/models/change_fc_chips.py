@@ -24,7 +24,7 @@ if pretrained:
         type='Pretrained',
         checkpoint=pretrained,
         prefix='backbone.',
-        unused=['conv_head', r'timm_model\.bn2'],
+        unused=['conv_head', '^timm_model.bn2'],
     )
 chips = dict(
     **detector,
