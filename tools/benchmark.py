@@ -25,7 +25,6 @@ from rsmm.studies.benchmark import (
     run_benchmark,
     split_options,
 )
-from rsmm.visualization.benchmark import table_markdown
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,6 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run the table and print it."""
     args = parse_args(argv)
+    from rsmm.visualization.benchmark import table_markdown
+
     found = run_benchmark(
         parse_checkpoints(args.checkpoints),
         args.out,

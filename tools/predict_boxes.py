@@ -16,8 +16,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.inference.detect_files import VECTOR_FORMATS, detect_files, find_images, load_detector
-from rsmm.inference.detection import model_predictor
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -36,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--score', type=float, default=0.3, help='least score written')
     parser.add_argument('--iou', type=float, default=0.5, help='overlap at which boxes merge')
     parser.add_argument('--bands', nargs='+', help='bands by name that the detector takes')
-    parser.add_argument('--vector', choices=VECTOR_FORMATS, default='geojson')
+    parser.add_argument('--vector', choices=('geojson', 'gpkg'), default='geojson')
     parser.add_argument('--no-pictures', action='store_true')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
@@ -46,6 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Detect and say how many objects were found."""
     args = parse_args(argv)
+    from rsmm.inference.detect_files import detect_files, find_images, load_detector
+    from rsmm.inference.detection import model_predictor
+
     images = find_images(args.images)
     detector = load_detector(args.config, args.checkpoint, args.device, args.cfg_options)
     found = detect_files(

@@ -17,8 +17,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.model import build_model
-from rsmm.inference.scene import predict_scene, scene_nodata, scene_scale
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -46,6 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Predict and say where the map is."""
     args = parse_args(argv)
+    from rsmm.apis.model import build_model
+    from rsmm.inference.scene import predict_scene, scene_nodata, scene_scale
+
     model = build_model(args.config, args.checkpoint, device=args.device, options=args.cfg_options)
     predict_scene(
         model,

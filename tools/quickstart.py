@@ -4,7 +4,6 @@ import argparse
 import sys
 
 from rsmm.apis.cli import guarded
-from rsmm.studies.quickstart import FULL, SHORT, Quickstart
 
 
 def main() -> int:
@@ -12,6 +11,8 @@ def main() -> int:
     parser.add_argument('--short', action='store_true', help='a minute instead of several')
     parser.add_argument('--fresh', action='store_true', help='forget the results of earlier calls')
     args = parser.parse_args()
+    from rsmm.studies.quickstart import FULL, SHORT, Quickstart
+
     tour = Quickstart(SHORT if args.short else FULL, args.fresh, lambda text: print(f'==> {text}'))
     return guarded(tour)
 

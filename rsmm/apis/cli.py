@@ -1,4 +1,4 @@
-"""Command lines of ``tools/train.py`` and ``tools/test.py``."""
+"""Command lines of ``tools/train.py`` and ``tools/test.py``; light until a command runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mmengine.config import DictAction
 
-from rsmm.apis import run
-from rsmm.engine.distributed import LAUNCHERS
+from rsmm.engine.launchers import LAUNCHERS
 from rsmm.errors import RsmmError
 from rsmm.utils.outputs import keep_arguments
 
@@ -111,8 +110,11 @@ def train_main(argv: Sequence[str] | None = None) -> int:
     _common_arguments(parser)
     args = parser.parse_args(argv)
     _apply_environment(args)
-    return guarded(
-        lambda: run.train(
+
+    def command() -> None:
+        from rsmm.apis import run
+
+        run.train(
             args.config,
             work_dir=args.work_dir,
             resume=args.resume,
@@ -121,7 +123,8 @@ def train_main(argv: Sequence[str] | None = None) -> int:
             options=args.cfg_options,
             launcher=args.launcher,
         )
-    )
+
+    return guarded(command)
 
 
 def test_main(argv: Sequence[str] | None = None) -> int:
@@ -138,6 +141,8 @@ def test_main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> None:
         keep_arguments(args)
+        from rsmm.apis import run
+
         run.test(
             args.config,
             args.checkpoint,

@@ -13,7 +13,6 @@ import yaml
 from rsmm.apis.cli import guarded
 from rsmm.apis.config import load_config
 from rsmm.apis.entries import ZooEntry, zoo_entries
-from rsmm.apis.model import build_model
 from rsmm.errors import ConfigError
 
 
@@ -23,6 +22,8 @@ def count_parameters(config: str | PathLike) -> int:
     Raises:
         ConfigError: The config is missing or its model cannot be built.
     """
+    from rsmm.apis.model import build_model
+
     net = build_model(config)
     return sum(parameter.numel() for parameter in net.parameters())
 

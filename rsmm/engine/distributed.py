@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import datetime
 import os
-import subprocess
 
 import torch
 import torch.distributed as dist
 
+from rsmm.engine.launchers import LAUNCHERS, launcher_environment
 from rsmm.errors import ConfigError
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def init_distributed(launcher: str, timeout: float = 1800, backend: str | None = None) -> None:
@@ -33,10 +31,7 @@ def init_distributed(launcher: str, timeout: float = 1800, backend: str | None =
     if launcher == 'none' or dist.is_initialized():
         return
     try:
-        if launcher == 'slurm':
-            os.environ.update(_slurm_environment())
-        elif launcher == 'mpi':
-            os.environ.update(_mpi_environment())
+        os.environ.update(launcher_environment(launcher))
         rank, world_size = int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
         local_rank = int(os.environ['LOCAL_RANK'])
     except KeyError as error:
@@ -54,29 +49,3 @@ def init_distributed(launcher: str, timeout: float = 1800, backend: str | None =
         world_size=world_size,
         timeout=datetime.timedelta(seconds=timeout),
     )
-
-
-def _slurm_environment() -> dict[str, str]:
-    names = subprocess.run(
-        ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    return {
-        'RANK': os.environ['SLURM_PROCID'],
-        'WORLD_SIZE': os.environ['SLURM_NTASKS'],
-        'LOCAL_RANK': os.environ['SLURM_LOCALID'],
-        'MASTER_ADDR': os.environ.get('MASTER_ADDR', names[0]),
-        'MASTER_PORT': os.environ.get('MASTER_PORT', '29500'),
-    }
-
-
-def _mpi_environment() -> dict[str, str]:
-    return {
-        'RANK': os.environ['OMPI_COMM_WORLD_RANK'],
-        'WORLD_SIZE': os.environ['OMPI_COMM_WORLD_SIZE'],
-        'LOCAL_RANK': os.environ['OMPI_COMM_WORLD_LOCAL_RANK'],
-        'MASTER_ADDR': os.environ['MASTER_ADDR'],
-        'MASTER_PORT': os.environ.get('MASTER_PORT', '29500'),
-    }

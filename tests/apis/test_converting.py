@@ -4,7 +4,8 @@ import torch
 import yaml
 from torchvision.models import resnet18
 
-from rsmm.apis.converting import convert_main, publish, publish_main
+from rsmm.apis.converting import publish
+from rsmm.apis.converting_cli import convert_main, publish_main
 from rsmm.checkpoints.files import load_checkpoint_file
 from rsmm.checkpoints.pretrained import Pretrained
 from rsmm.registry import MODELS

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from rsmm.apis import get_model
-from rsmm.apis.converting import publish_main
+from rsmm.apis.converting_cli import publish_main
 from rsmm.apis.hub import write_folder
 from rsmm.checkpoints.files import save_checkpoint_file
 from rsmm.errors import CheckpointError, ConfigError, DownloadError

@@ -12,10 +12,8 @@ import sys
 
 from mmengine.config import DictAction
 
-from rsmm.apis.check_data import check_data
 from rsmm.apis.cli import guarded
 from rsmm.utils.outputs import keep_arguments
-from rsmm.visualization.check_page import as_text, write_check_page
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +27,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--limit', type=int, default=50, help='findings printed')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args(argv))
+    from rsmm.apis.check_data import check_data
+    from rsmm.visualization.check_page import as_text, write_check_page
+
     check = check_data(args.target, args.splits, args.cfg_options)
     print(as_text(check, args.limit))
     if args.out:

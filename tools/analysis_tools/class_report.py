@@ -10,10 +10,8 @@ import argparse
 import sys
 
 from rsmm.apis.cli import guarded
-from rsmm.evaluation.functional.classification import class_report, format_report
 from rsmm.utils import atomic_write
 from rsmm.utils.outputs import keep_arguments
-from rsmm.visualization.predictions import read_predictions
 
 
 def main() -> None:
@@ -24,6 +22,9 @@ def main() -> None:
     parser.add_argument('--out', help='also write the table to this file')
     parser.add_argument('--classes', nargs='+', help='class names (default: image folders)')
     args = keep_arguments(parser.parse_args())
+    from rsmm.evaluation.functional.classification import class_report, format_report
+    from rsmm.visualization.predictions import read_predictions
+
     predictions = read_predictions(args.predictions, args.classes)
     rows = class_report(predictions.truth, predictions.predicted, predictions.classes)
     table = format_report(rows, args.markdown)

@@ -13,8 +13,6 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
-from rsmm.evaluation.functional.clustering import purity_table
-from rsmm.inference.folder_features import load_features
 from rsmm.utils import atomic_write
 
 FIELDS = ('features', 'k', 'purity', 'purity_std', 'nmi', 'nmi_std', 'ari', 'ari_std')
@@ -28,6 +26,9 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=5, help='runs, seeds 42, 43, ...')
     parser.add_argument('--out', help='CSV to write')
     args = parser.parse_args()
+    from rsmm.evaluation.functional.clustering import purity_table
+    from rsmm.inference.folder_features import load_features
+
     rows = []
     for path in args.features:
         _, features, labels = load_features(path)

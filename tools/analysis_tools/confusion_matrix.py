@@ -12,8 +12,6 @@ from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.utils.outputs import keep_arguments, save_figure
-from rsmm.visualization.confusion import draw_confusion
-from rsmm.visualization.predictions import draw_predictions, read_predictions
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,6 +30,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Draw and say where."""
     args = parse_args()
+    from rsmm.visualization.confusion import draw_confusion
+    from rsmm.visualization.predictions import draw_predictions, read_predictions
+
     predictions = read_predictions(args.predictions, args.classes)
     out = args.out or str(Path(args.predictions).with_suffix('.confusion.png'))
     save_figure(draw_confusion(predictions), out)

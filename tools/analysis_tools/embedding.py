@@ -15,9 +15,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.inference.features import extract_features
 from rsmm.utils.outputs import keep_arguments, save_figure
-from rsmm.visualization.embedding import METHODS, draw_embedding, project
 
 
 def main() -> None:
@@ -27,12 +25,15 @@ def main() -> None:
     parser.add_argument('checkpoint', help="file or URL; 'random' takes the initial weights")
     parser.add_argument('--split', default='test', help='train, val or test dataloader')
     parser.add_argument('--num', type=int, default=2000, help='at most this many samples')
-    parser.add_argument('--method', choices=METHODS, default='tsne')
+    parser.add_argument('--method', choices=('tsne', 'pca'), default='tsne')
     parser.add_argument('--perplexity', type=float, default=30.0, help='of t-SNE')
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE')
     parser.add_argument('--out', help='PNG, SVG or PDF (default: work_dirs/embedding/...)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args())
+    from rsmm.inference.features import extract_features
+    from rsmm.visualization.embedding import draw_embedding, project
+
     found = extract_features(args.config, args.checkpoint, args.split, args.num, args.cfg_options)
     points = project(found.vectors, args.method, args.seed, args.perplexity)
     weights = Path(args.checkpoint).stem

@@ -13,7 +13,6 @@ from pathlib import Path
 from rsmm.apis.cli import guarded
 from rsmm.errors import ConfigError
 from rsmm.utils.outputs import keep_arguments, save_figure
-from rsmm.visualization.curves import draw_curves, read_log
 
 
 def main() -> None:
@@ -24,6 +23,8 @@ def main() -> None:
     parser.add_argument('--legend', nargs='+', help='names of the runs (default: their folders)')
     parser.add_argument('--out', default='curves.png', help='PNG, SVG or PDF')
     args = keep_arguments(parser.parse_args())
+    from rsmm.visualization.curves import draw_curves, read_log
+
     legend = args.legend or [str(Path(run)) for run in args.runs]
     if len(legend) != len(args.runs) or len(set(legend)) < len(legend):
         raise ConfigError(f'{len(args.runs)} runs need as many different names', where='--legend')

@@ -13,7 +13,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.complexity import config_complexity
 
 
 def main() -> None:
@@ -30,6 +29,8 @@ def main() -> None:
     parser.add_argument('--part', help='count one part alone, e.g. backbone')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
+    from rsmm.apis.complexity import config_complexity
+
     print(config_complexity(args.config, args.shape, args.part, args.cfg_options).table())
 
 

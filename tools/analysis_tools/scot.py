@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.evaluation.functional.change_tracking import format_scot, scot
-from rsmm.geo.submission import check_systems, read_cubes
 from rsmm.utils import atomic_write
 from rsmm.utils.outputs import keep_arguments
 
@@ -32,6 +30,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--min-iou', type=float, default=0.25, help='a match is above it')
     parser.add_argument('--min-area', type=float, default=4.0, help='of truth, square pixels')
     parser.add_argument('--beta', type=float, default=2.0)
+    parser.add_argument(
+        '--order',
+        default='ids',
+        choices=('ids', 'text', 'rows'),
+        help='what decides between equally good matchings; text is how the reference scorer sorts '
+        'the ids of a CSV file',
+    )
     parser.add_argument(
         '--drop-empty',
         action='store_true',
@@ -49,13 +54,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Score and print."""
     args = parse_args(argv)
+    from rsmm.evaluation.functional.change_tracking import format_scot, scot
+    from rsmm.geo.submission import check_systems, read_cubes
+
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with short_warnings():
         check_systems(args.truth, args.proposals)
         truth = read_cubes(args.truth, merge=args.merge_duplicates)
         proposals = read_cubes(args.proposals, args.drop_empty, args.merge_duplicates)
-        result = scot(truth, proposals, args.min_iou, args.min_area, args.beta)
+        result = scot(truth, proposals, args.min_iou, args.min_area, args.beta, args.order)
     print(format_scot(result))
     if args.out:
         with atomic_write(args.out, 'w', encoding='utf-8') as file:

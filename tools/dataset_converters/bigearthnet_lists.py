@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
-from rsmm.datasets.bigearthnet_lists import convert_split, list_folder
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -26,6 +25,8 @@ def main() -> None:
     parser.add_argument('source', help='a split pickle, or the folder of the patches')
     parser.add_argument('--out', required=True, help='CSV to write')
     args = keep_arguments(parser.parse_args())
+    from rsmm.datasets.bigearthnet_lists import convert_split, list_folder
+
     make = list_folder if Path(args.source).is_dir() else convert_split
     print(f'{make(args.source, args.out)} patches: {args.out}')
 

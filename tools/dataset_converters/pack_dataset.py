@@ -11,8 +11,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.config import default_scope, load_config
-from rsmm.datasets.packing import pack_from_config
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -24,6 +22,9 @@ def main() -> None:
     parser.add_argument('--overwrite', action='store_true', help='replace an existing pack')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args())
+    from rsmm.apis.config import default_scope, load_config
+    from rsmm.datasets.packing import pack_from_config
+
     config = load_config(args.config, args.cfg_options)
     with default_scope(config):
         pack = pack_from_config(config, args.out, overwrite=args.overwrite)

@@ -10,10 +10,6 @@ import argparse
 import sys
 
 from rsmm.apis.cli import guarded
-from rsmm.datasets.packing import pack_scenes
-from rsmm.datasets.scene_shards import SceneShards
-from rsmm.datasets.transforms.scenes import RESAMPLE
-from rsmm.registry import DATASETS
 
 LAYOUTS = {'seco': 'SeCoDataset', 'caco': 'CACoDataset'}
 
@@ -27,11 +23,18 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=64, help='pixels per side (264: native 10 m)')
     parser.add_argument('--bands', default='seco', help='s2-rgb, or the name of a band order')
     parser.add_argument(
-        '--resample', choices=RESAMPLE, default='auto', help="as the config's LoadScenes has it"
+        '--resample',
+        choices=('auto', 'bilinear'),
+        default='auto',
+        help="as the config's LoadScenes has it",
     )
     parser.add_argument('--scenes-per-shard', type=int, default=1024)
     parser.add_argument('--skip-bad', action='store_true', help='leave out what does not fit')
     args = parser.parse_args()
+    from rsmm.datasets.packing import pack_scenes
+    from rsmm.datasets.scene_shards import SceneShards
+    from rsmm.registry import DATASETS
+
     dataset = DATASETS.build(
         {
             'type': LAYOUTS[args.layout],

@@ -11,8 +11,6 @@ import argparse
 import sys
 
 from rsmm.apis.cli import guarded
-from rsmm.datasets.scene_shards import SceneShards
-from rsmm.datasets.stack_tiles import find_file_stacks, find_oscd_stacks, pack_stacks
 from rsmm.sensors import resolve_bands
 
 
@@ -27,6 +25,9 @@ def main() -> None:
     parser.add_argument('--bands', default='s2-rgb', help='s2-rgb, a band order or names with ,')
     parser.add_argument('--full-scale', type=float, help='stored value that becomes 255')
     args = parser.parse_args()
+    from rsmm.datasets.scene_shards import SceneShards
+    from rsmm.datasets.stack_tiles import find_file_stacks, find_oscd_stacks, pack_stacks
+
     bands = resolve_bands(args.bands.split(',') if ',' in args.bands else args.bands)
     if args.layout == 'oscd':
         stacks = find_oscd_stacks(args.root, bands)

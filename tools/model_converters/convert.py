@@ -2,7 +2,7 @@
 
 import sys
 
-from rsmm.apis.converting import convert_main
+from rsmm.apis.converting_cli import convert_main
 
 if __name__ == '__main__':
     sys.exit(convert_main())

@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.errors import RsmmError
-from rsmm.models.detectors.conversion import finetuning_weights
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -23,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('checkpoint', help='training checkpoint of DETReg')
     parser.add_argument('out', help='file to write')
     args = parser.parse_args(argv)
+    from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
+    from rsmm.models.detectors.conversion import finetuning_weights
+
     try:
         keep_arguments(args)
         weights = finetuning_weights(load_checkpoint_file(args.checkpoint), args.checkpoint)

@@ -2,7 +2,7 @@
 
 import sys
 
-from rsmm.apis.converting import publish_main
+from rsmm.apis.converting_cli import publish_main
 
 if __name__ == '__main__':
     sys.exit(publish_main())

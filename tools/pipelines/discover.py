@@ -15,8 +15,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.studies.discover import run_discovery
-from rsmm.studies.discover_export import LAYOUTS
 from rsmm.studies.discover_options import AUTO, make_options
 
 
@@ -35,7 +33,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--checkpoint', help="its weights, or 'random'")
     parser.add_argument('--clouds', help='parallel tree of cloud images')
     parser.add_argument('--dates', help='CSV file,date for names without a date')
-    parser.add_argument('--layouts', nargs='+', default=['per_event'], choices=LAYOUTS)
+    parser.add_argument(
+        '--layouts', nargs='+', default=['per_event'], choices=('per_event', 'flat')
+    )
     parser.add_argument('--processes', type=int, default=1, help='cells at a time')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--no-page', dest='page', action='store_false', help='no events.html')
@@ -50,6 +50,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run the pipeline and say what it found."""
     args = vars(parse_args(argv))
+    from rsmm.studies.discover import run_discovery
+
     settings = args.pop('options')
     floor = args.pop('min_change')
     if floor is not None:

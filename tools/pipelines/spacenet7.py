@@ -15,9 +15,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.evaluation.functional.change_tracking import format_scot
-from rsmm.studies.spacenet7 import run_pipeline
-from rsmm.studies.spacenet7_options import make_options
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -44,6 +41,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run the pipeline and print what it found."""
     args = vars(parse_args(argv))
+    from rsmm.evaluation.functional.change_tracking import format_scot
+    from rsmm.studies.spacenet7 import run_pipeline
+    from rsmm.studies.spacenet7_options import make_options
+
     options = make_options(args.pop('options'))
     args['labels'] = None if args['labels'] == 'none' else args['labels']
     with short_warnings():

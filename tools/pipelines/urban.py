@@ -16,7 +16,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.studies.urban import FULL, SHORT, UrbanChain, make_scale
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,6 +40,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run the chain; it prints the tables."""
     args = parse_args(argv)
+    from rsmm.studies.urban import FULL, SHORT, UrbanChain, make_scale
+
     work_dir = args.work_dir or ('work_dirs/urban-short' if args.short else 'work_dirs/urban')
     scale = make_scale(SHORT if args.short else FULL, args.set)
     UrbanChain(work_dir, scale, fresh=args.fresh)()

@@ -13,9 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.apis.config import default_scope, load_config
 from rsmm.utils.outputs import keep_arguments
-from rsmm.visualization.browse import browse_config
 
 
 def main() -> None:
@@ -30,6 +28,9 @@ def main() -> None:
     parser.add_argument('--out', help='PNG (default: work_dirs/browse/CONFIG_SPLIT.png)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args())
+    from rsmm.apis.config import default_scope, load_config
+    from rsmm.visualization.browse import browse_config
+
     out = args.out or f'work_dirs/browse/{Path(args.config).stem}_{args.split}.png'
     config = load_config(args.config, args.cfg_options)
     with default_scope(config):

@@ -15,7 +15,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.studies.figures.panels import change_panels, parse_columns
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -39,6 +38,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Draw and say where."""
     args = parse_args(argv)
+    from rsmm.studies.figures.panels import change_panels, parse_columns
+
     columns = parse_columns(args.config, args.checkpoints)
     written = change_panels(
         columns, args.out, args.cfg_options, args.scenes, args.device, images=not args.no_images

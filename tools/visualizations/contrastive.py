@@ -14,15 +14,22 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.studies.figures.contrastive import FIGURES
 from rsmm.utils.outputs import keep_arguments
+
+#: What each figure is drawn from.
+SOURCES = {
+    'views': ('config',),
+    'groups': ('config',),
+    'ratios': ('checkpoint',),
+    'neighbours': ('config', 'checkpoint'),
+}
 
 
 def main() -> None:
     """Parse arguments and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest='figure', required=True)
-    for name, (_, sources) in FIGURES.items():
+    for name, sources in SOURCES.items():
         command = commands.add_parser(name)
         for source in sources:
             command.add_argument(source)
@@ -32,7 +39,10 @@ def main() -> None:
         if name == 'ratios':
             command.add_argument('--truth', help='truth.csv of a toy archive')
     args = vars(keep_arguments(parser.parse_args()))
-    draw, sources = FIGURES[args['figure']]
+    from rsmm.studies.figures import contrastive
+
+    draw = getattr(contrastive, f'draw_{args["figure"]}')
+    sources = SOURCES[args['figure']]
     options = {'options': args['cfg_options']} if 'config' in sources else {}
     if 'truth' in args:
         options['truth'] = args['truth']

@@ -11,7 +11,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
-from rsmm.studies.figures.reconstruction import draw_reconstructions
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -26,6 +25,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--seed', type=int, default=0, help='seed of crops and masks')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args(argv))
+    from rsmm.studies.figures.reconstruction import draw_reconstructions
+
     errors = draw_reconstructions(
         args.config, args.checkpoint, args.out, args.num, args.bands, args.seed, args.cfg_options
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.utils.outputs import keep_arguments
-from rsmm.visualization.spacenet7_figures import write_figures
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +31,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     """Write the pictures and say where they are."""
-    for path in write_figures(**vars(parse_args(argv))):
+    args = parse_args(argv)
+    from rsmm.visualization.spacenet7_figures import write_figures
+
+    for path in write_figures(**vars(args)):
         print(Path(path))
 
 

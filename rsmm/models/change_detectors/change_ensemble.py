@@ -11,7 +11,7 @@ from mmengine.model import ModuleList
 from rsmm.errors import ConfigError
 from rsmm.models.base import ScopedModel
 from rsmm.models.change_detectors.change_detector import ChangeDetector
-from rsmm.models.classifiers.chip_classifier import VIEWS, symmetry, undo_symmetry
+from rsmm.models.layers.symmetry import VIEWS, symmetry, undo_symmetry
 from rsmm.registry import MODELS
 
 
@@ -23,8 +23,8 @@ class ChangeEnsemble(ScopedModel):
     (Lakshminarayanan et al., *Deep Ensembles*, NeurIPS 2017).
 
     Args:
-        members: Configs of two or more :class:`ChangeDetector`. Threshold and ``keep_logits`` of
-            the first are those of the whole; its members see one and the same batch.
+        members: Configs of two or more :class:`ChangeDetector`. Threshold, ``max_share`` and
+            ``keep_logits`` of the first are those of the whole; its members see one and the same batch.
         views: 1, 2, 4 or 8 symmetries of the square that are averaged in prediction as well, for
             images from above have no up or down.
         data_preprocessor, init_cfg: See mmengine.
@@ -34,6 +34,7 @@ class ChangeEnsemble(ScopedModel):
     """
 
     num_dates = 2
+    map_kind = 'change'
 
     def __init__(
         self,
@@ -65,6 +66,10 @@ class ChangeEnsemble(ScopedModel):
     def decide(self, logits: torch.Tensor) -> torch.Tensor:
         """Return 1 where change is more probable than the threshold, (N, H, W)."""
         return self.members[0].decide(logits)
+
+    def decide_scenes(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the labels (N, H, W) of whole scenes, see :class:`ChangeDetector`."""
+        return self.members[0].decide_scenes(logits)
 
     def forward(self, inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
         """Return logits (``'tensor'``), each member's losses (``'loss'``) or samples."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rsmm.errors import ConfigError
-from rsmm.models.classifiers.chip_classifier import symmetry, undo_symmetry
+from rsmm.models.layers.symmetry import symmetry, undo_symmetry
 from rsmm.registry import MODELS
 
 MEMBER = dict(
