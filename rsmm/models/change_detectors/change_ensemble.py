@@ -24,7 +24,8 @@ class ChangeEnsemble(ScopedModel):
 
     Args:
         members: Configs of two or more :class:`ChangeDetector`. Threshold, ``max_share`` and
-            ``keep_logits`` of the first are those of the whole; its members see one and the same batch.
+            ``keep_logits`` of the first are those of the whole; its members see one and the same
+            batch.
         views: 1, 2, 4 or 8 symmetries of the square that are averaged in prediction as well, for
             images from above have no up or down.
         data_preprocessor, init_cfg: See mmengine.
