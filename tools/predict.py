@@ -20,6 +20,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
+from rsmm.inference.check_input import CHECKS
 from rsmm.inference.inferencer import Inferencer
 from rsmm.inference.map_files import DEPTHS
 from rsmm.utils.outputs import keep_arguments
@@ -55,6 +56,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--simplify', type=float, default=1.5, help='tolerance of outlines in pixels; 0 for none'
     )
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
+    parser.add_argument(
+        '--check', choices=CHECKS, default='error',
+        help='what to do about another unit, range or pixel size than in training',
+    )  # fmt: skip
     parser.add_argument('--tta', action='store_true', help='average eight views')
     parser.add_argument(
         '--bands', nargs='+', help='of the files in order, if they do not name them'
@@ -79,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
         args.inputs,
         batch_size=args.batch_size,
         bands=args.bands,
+        check=args.check,
         tile=args.tile,
         stride=args.stride,
         merge=args.merge,
