@@ -55,6 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--simplify', type=float, default=1.5, help='tolerance of outlines in pixels; 0 for none'
     )
+    parser.add_argument('--html', action='store_true', help='also write index.html to look at')
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
     parser.add_argument(
         '--check', choices=CHECKS, default='error',
@@ -93,6 +94,7 @@ def main(argv: list[str] | None = None) -> None:
         iou=args.iou,
         out=args.out,
         polygons=polygons,
+        html=args.html,
         probabilities=args.probabilities,
         confusion=args.confusion,
         vector=args.vector,
@@ -100,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     for scene in found['predictions']:
         for warning in scene['warnings']:
             print(f'Warning: {scene["scene"]}: {warning}', file=sys.stderr)
-    print(f'{len(found["predictions"])} scenes, written to {args.out}')
+    print(f'{len(found["predictions"])} scenes, written to {found["visualization"] or args.out}')
 
 
 if __name__ == '__main__':

@@ -38,6 +38,7 @@ from rsmm.inference.mapping import Tiling
 from rsmm.inference.places import Scene, is_address
 from rsmm.inference.records import TEMPORARY, Records, run_key
 from rsmm.inference.running import Bars, network_limits
+from rsmm.inference.scene_pages import write_page
 from rsmm.inference.summary import write_summary
 from rsmm.inference.tasks import reading_of, task_of
 from rsmm.registry import DATASETS
@@ -128,6 +129,11 @@ class Inferencer(BaseInferencer):
         if return_datasamples:
             raise ConfigError('return_datasamples: results are maps and files, no samples')
         reading, forward, visual, post = self._dispatch_kwargs(**kwargs)
+        if self.detector and (visual.get('html') or post.get('polygons')):
+            raise ConfigError(
+                'a detector makes boxes, neither polygons nor a page of maps',
+                fix='tools/predict_boxes.py draws them into pictures',
+            )
         if not post.get('out') and (visual.get('html') or post.get('polygons')):
             raise ConfigError('html and polygons are files', fix='Name a folder: out=...')
         with contextlib.ExitStack() as stack:
@@ -143,7 +149,7 @@ class Inferencer(BaseInferencer):
                 return {'predictions': found, 'visualization': None}
             out = Path(post['out'])
             found = self._to_folder(job, scenes, out, settings)
-            page = self.visualize(scenes, found, out=out, **visual)
+            page = self.visualize(scenes, found, job=job, out=out, **visual)
         return self.postprocess(found, page)
 
     def preprocess(self, inputs, temporary: Path) -> list[Scene]:
@@ -263,9 +269,20 @@ class Inferencer(BaseInferencer):
         about = {'config': text, 'weights': self._identity, 'confusion': counts}
         return {**kept, **about, 'batch_size': None}
 
-    def visualize(self, scenes, preds, out: Path | None = None, html: bool = False) -> str | None:
+    def visualize(
+        self,
+        scenes: Sequence[Scene],
+        preds: Sequence[dict],
+        job: Job | None = None,
+        out: Path | None = None,
+        html: bool = False,
+    ) -> str | None:
         """Write the page of a folder if asked to; returns its path."""
-        return None
+        if not html:
+            return None
+        page = out / 'index.html'
+        write_page(page, job, scenes, preds, f'{self.name}: {self.task.kind}')
+        return str(page)
 
     def postprocess(self, preds: list[dict], visualization: str | None = None) -> dict:
         """Join results as :meth:`__call__` returns them."""
