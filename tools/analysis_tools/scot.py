@@ -31,6 +31,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--min-area', type=float, default=4.0, help='of truth, square pixels')
     parser.add_argument('--beta', type=float, default=2.0)
     parser.add_argument(
+        '--order',
+        default='ids',
+        choices=('ids', 'text', 'rows'),
+        help='what decides between equally good matchings; text is how the reference scorer sorts '
+        'the ids of a CSV file',
+    )
+    parser.add_argument(
         '--drop-empty',
         action='store_true',
         help='leave out empty proposals, which the reference scorer counts as false positives',
@@ -56,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         check_systems(args.truth, args.proposals)
         truth = read_cubes(args.truth, merge=args.merge_duplicates)
         proposals = read_cubes(args.proposals, args.drop_empty, args.merge_duplicates)
-        result = scot(truth, proposals, args.min_iou, args.min_area, args.beta)
+        result = scot(truth, proposals, args.min_iou, args.min_area, args.beta, args.order)
     print(format_scot(result))
     if args.out:
         with atomic_write(args.out, 'w', encoding='utf-8') as file:

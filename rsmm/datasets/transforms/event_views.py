@@ -24,7 +24,7 @@ class LoadEventPair(BaseTransform):
 
     Added Keys:
 
-    - img (np.ndarray): (H, W, 2, C), stored dtype
+    - img (np.ndarray): (H, W, D, C), stored dtype; D is 2, or 1 for a pair with itself
     - event_mask (np.ndarray): (H, W) bool, all True without a mask file
     - bands, img_shape, ori_shape
 
@@ -43,9 +43,10 @@ class LoadEventPair(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the pair."""
         first, second = results['date_files']
-        images = [read_raster(first, bands=self.bands)]
-        images.append(images[0] if second == first else read_raster(second, bands=self.bands))
-        (before, found), (after, other) = images
+        before, found = read_raster(first, bands=self.bands)
+        after, other = before, found
+        if second != first:
+            after, other = read_raster(second, bands=self.bands)
         if before.shape != after.shape or found['bands'] != other['bands']:
             raise DataError(
                 f'{after.shape} in {", ".join(other["bands"])} differs from {before.shape} in '
@@ -62,7 +63,8 @@ class LoadEventPair(BaseTransform):
                     where=results['mask_path'],
                 )
         part = self._part(mask.shape, first)
-        results['img'] = np.stack([before, after], axis=2)[part]
+        dates = [before] if second == first else [before, after]
+        results['img'] = np.stack(dates, axis=2)[part]
         results['event_mask'] = mask[part]
         results['bands'] = found['bands']
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
@@ -91,10 +93,9 @@ class EventViews(BaseTransform):
     place is 1 where the mask is on, after all geometry averaged to the cells of the feature map,
     plus ``eps``.
 
-    Required Keys: img (H, W, 2, C), event_mask (H, W)
+    Required Keys: img (H, W, D, C), event_mask (H, W)
 
-    Modified Keys: img: list of (size, size, C), before and after of the first view, then of the
-    second
+    Modified Keys: img: list of (size, size, C), the D dates of the first view, then of the second
 
     Added Keys: event_weights (np.ndarray): (2, cells, cells) float32
 
@@ -128,7 +129,7 @@ class EventViews(BaseTransform):
         """Draw two views."""
         pair, mask = results['img'], results['event_mask']
         views = [self._view(pair, mask) for _ in range(2)]
-        results['img'] = [image[:, :, date] for image, _ in views for date in range(2)]
+        results['img'] = [image[:, :, date] for image, _ in views for date in range(pair.shape[2])]
         results['event_weights'] = np.stack([weights for _, weights in views])
         results['img_shape'] = (self.size, self.size)
         return results
@@ -139,7 +140,9 @@ class EventViews(BaseTransform):
         flips = [axis for axis in (0, 1) if np.random.rand() < 0.5]
         side = (self.resize, self.resize)
         part = slice(row, row + self.size), slice(column, column + self.size)
-        dates = [resized(rotated(pair[:, :, date], angle), side)[part] for date in range(2)]
+        dates = [
+            resized(rotated(pair[:, :, date], angle), side)[part] for date in range(pair.shape[2])
+        ]
         weights = self._weights(mask, angle, part)
         return np.flip(np.stack(dates, axis=2), flips), np.flip(weights, flips)
 

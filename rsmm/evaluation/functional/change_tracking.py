@@ -13,11 +13,13 @@ import numpy as np
 import shapely
 
 from rsmm.errors import ConfigError, DataError
-from rsmm.evaluation.functional.footprints import f1_score, match_footprints
+from rsmm.evaluation.functional.footprints import f1_score, match_with_ties
 from rsmm.geo.overlap import FootprintSet
 
 Frame = Sequence[tuple[Hashable, shapely.Geometry]]
 Cubes = Mapping[str, Mapping[str, Frame]]
+
+_ORDERS = ('ids', 'text', 'rows')
 
 
 def scot(
@@ -26,6 +28,7 @@ def scot(
     min_iou: float = 0.25,
     min_area: float = 4.0,
     beta: float = 2.0,
+    order: str = 'ids',
 ) -> dict:
     """Score tracked building footprints against the truth.
 
@@ -37,6 +40,12 @@ def scot(
         min_iou: A match needs an IoU above it (>).
         min_area: Smallest truth area kept, in square pixels (>=).
         beta: Weight of the tracking term over the change term.
+        order: Decides between equally good matchings of a month, which are common where footprints
+            follow pixel edges and differ in the identities that they join: the order in which
+            the footprints stand in the matrix that SciPy's assignment is given. ``'ids'``: sorted
+            by id, as the reference scorer does (ids that cannot be compared: as text);
+            ``'text'``: by the ids as text (10 before 2), as it does when it reads a CSV file;
+            ``'rows'``: as given.
 
     Returns:
         ``score``: mean of ``combined`` over the AOIs with truth, from 0 to 1.
@@ -44,13 +53,16 @@ def scot(
         ``per_aoi[aoi]``: ``mismatches, track_tp, track_fp, track_fn, track_score, change_tp,
         change_fp, change_fn, change_score, combined, mota`` and ``per_frame``.
         ``per_frame[aoi]``: per evaluated month ``timestep, n_gt, n_pred, tp, fp, fn`` (before the
-        mismatch correction), ``f1``, ``switches`` and ``matches`` as ``[truth id, proposal id]``.
+        mismatch correction), ``f1``, ``switches``, ``matches`` as ``[truth id, proposal id]`` and
+        ``tied``, the number of matches that another, equally good matching lacks.
+        ``tied``: their number in all.
         ``ignored``: ``aois`` and ``months`` (``aoi/month``) of proposals that no truth covers, and
         the number of their ``rows``. ``invalid``: number of self-crossing polygons met.
 
     Raises:
         DataError: An id occurs twice in a month, or a geometry is not a polygon.
-        ConfigError: ``min_iou`` outside [0, 1], or a negative ``min_area`` or ``beta``.
+        ConfigError: ``min_iou`` outside [0, 1], a negative ``min_area`` or ``beta``, or an unknown
+            ``order``.
 
     Warns:
         UserWarning: No truth at all (the score is then 0), AOIs with truth but without any
@@ -64,10 +76,12 @@ def scot(
             f'min_iou={min_iou}, min_area={min_area}, beta={beta}',
             fix='Expected min_iou from 0 to 1, min_area and beta not negative',
         )
+    if order not in _ORDERS:
+        raise ConfigError(f'order={order!r}', fix=f'Expected one of {", ".join(_ORDERS)}')
     months = {aoi: _evaluated_months(aoi, cube, min_area) for aoi, cube in truth.items()}
     months = {aoi: frames for aoi, frames in months.items() if frames}
     tallies = {
-        aoi: _score_aoi(aoi, frames, proposals.get(aoi, {}), min_iou)
+        aoi: _score_aoi(aoi, frames, proposals.get(aoi, {}), min_iou, order)
         for aoi, frames in months.items()
     }
     ignored = _ignored(months, proposals)
@@ -84,6 +98,7 @@ def scot(
         'per_frame': {aoi: tally.frames for aoi, tally in tallies.items()},
         'ignored': ignored,
         'invalid': invalid,
+        'tied': sum(frame['tied'] for tally in tallies.values() for frame in tally.frames),
     }
 
 
@@ -110,6 +125,9 @@ def format_scot(result: dict) -> str:
         cells = (f'{v:7d}' if isinstance(v, int) else f'{v:7.4f}' for v in values)
         lines.append(' '.join([f'{aoi:{width}}', *cells]))
     lines.append(f'SCOT {100 * result["score"]:.2f} (x 100), MOTA {result["mota"]:.4f}')
+    if result['tied']:
+        matches = sum(f['tp'] for frames in result['per_frame'].values() for f in frames)
+        lines.append(f'{result["tied"]} of {matches} matches were one choice of several as good')
     return '\n'.join(lines)
 
 
@@ -175,7 +193,21 @@ def _check_unique(ids: list, where: str) -> None:
     )
 
 
-def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_iou: float) -> _Tally:
+def _positions(ids: list, order: str) -> np.ndarray:
+    """Positions of the rows in the order in which the assignment takes them."""
+    if order == 'rows':
+        return np.arange(len(ids))
+    if order == 'ids':
+        try:
+            return np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+        except TypeError:  # numbers and text
+            pass
+    return np.array(sorted(range(len(ids)), key=lambda k: str(ids[k])), np.int64)
+
+
+def _score_aoi(
+    aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_iou: float, order: str
+) -> _Tally:
     tally = _Tally()
     last_proposal: dict = {}  # truth id -> proposal id of its latest match
     last_truth: dict = {}
@@ -188,7 +220,8 @@ def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_io
         _check_unique(ids, where)
         tally.invalid += int((~truth.valid).sum() + (~footprints.valid).sum())
         boxes.append((truth.bounds, footprints.bounds))
-        pairs = match_footprints(truth, footprints, min_iou)
+        positions = _positions(truth_ids, order), _positions(ids, order)
+        pairs, tied = match_with_ties(truth, footprints, min_iou, positions)
         matches = [(truth_ids[g], ids[p]) for g, p in pairs]
         switches = 0
         for g, p in matches:
@@ -200,7 +233,8 @@ def _score_aoi(aoi: str, months: Mapping, proposals: Mapping[str, Frame], min_io
             tally.change += _change(matches, truth_ids, ids, seen_truth, seen_proposals)
         seen_truth.update(truth_ids)
         seen_proposals.update(ids)
-        tally.frames.append(_frame(month, len(truth_ids), len(ids), matches, switches))
+        frame = _frame(month, len(truth_ids), len(ids), matches, switches)
+        tally.frames.append(frame | {'tied': tied})
     tally.apart = _lie_apart(*(np.concatenate(side) for side in zip(*boxes, strict=True)))
     return tally
 

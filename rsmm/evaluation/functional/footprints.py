@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
-from scipy import sparse
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from rsmm.evaluation.functional.assignment import assign_like_dense
 from rsmm.geo.overlap import FootprintSet, overlapping_pairs
 
 #: Reward of a match before its IoU: the number of matches comes first.
@@ -20,8 +19,9 @@ def match_footprints(
 ) -> list[tuple[int, int]]:
     """Match as many footprints as possible, and among those ways the one of largest total IoU.
 
-    Pairs whose both members have no alternative are matched directly, the rest by a sparse
-    assignment, so memory grows with the number of overlaps and not with N x M.
+    Where several ways are equally good, the choice is that of SciPy's ``linear_sum_assignment`` on
+    the dense matrix of 100 + IoU (0 where the pair may not match), rows and columns in the given
+    order. Memory grows with the number of overlaps and not with N x M.
 
     Args:
         truth: N footprints.
@@ -31,31 +31,36 @@ def match_footprints(
     Returns:
         Pairs of positions, each position at most once, ascending.
     """
+    return match_with_ties(truth, proposals, min_iou)[0]
+
+
+def match_with_ties(
+    truth: FootprintSet,
+    proposals: FootprintSet,
+    min_iou: float = 0.25,
+    order: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[list[tuple[int, int]], int]:
+    """As :func:`match_footprints`, and count the matches that a tie left open.
+
+    Args:
+        truth: N footprints.
+        proposals: M footprints.
+        min_iou: A pair may match only if its IoU exceeds this (>).
+        order: Positions (N,) and (M,) in the order in which the rows and the columns of the matrix
+            stand; as given without it.
+
+    Returns:
+        Pairs of positions, ascending, and the number of those that another, equally good way of
+        matching does not contain.
+    """
     g, p, iou = overlapping_pairs(truth, proposals, min_iou)
     keep = iou > min_iou
     g, p, iou = g[keep], p[keep], iou[keep]
-    alone = (np.bincount(g, minlength=1)[g] == 1) & (np.bincount(p, minlength=1)[p] == 1)
-    matched = list(zip(g[alone].tolist(), p[alone].tolist(), strict=True))
-    matched += _assign(g[~alone], p[~alone], iou[~alone])
-    return sorted(matched)
-
-
-def _assign(g: np.ndarray, p: np.ndarray, iou: np.ndarray) -> list[tuple[int, int]]:
-    """Assignment of largest total reward on a sparse bipartite graph."""
-    if not len(g):
-        return []
-    rows, row = np.unique(g, return_inverse=True)
-    columns, column = np.unique(p, return_inverse=True)
-    # A stand-in column per row lets it stay unmatched; costs must be positive to be stored.
-    own = np.arange(len(rows))
-    cost = np.r_[2 * _REWARD + 1 - (_REWARD + iou), np.full(len(rows), 2 * _REWARD + 1)]
-    graph = sparse.csr_matrix(
-        (cost, (np.r_[row, own], np.r_[column, len(columns) + own])),
-        shape=(len(rows), len(columns) + len(rows)),
-    )
-    left, right = min_weight_full_bipartite_matching(graph)
-    real = right < len(columns)
-    return list(zip(rows[left[real]].tolist(), columns[right[real]].tolist(), strict=True))
+    rows, columns = order or (np.arange(len(truth)), np.arange(len(proposals)))
+    shape = (len(truth), len(proposals))
+    found = assign_like_dense(np.argsort(rows)[g], np.argsort(columns)[p], _REWARD + iou, shape)
+    pairs = zip(rows[found.row].tolist(), columns[found.column].tolist(), strict=True)
+    return sorted(pairs), int(found.tied.sum())
 
 
 def f1_score(tp: float, fp: float, fn: float) -> float:

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from rsmm.errors import ConfigError
+from rsmm.models.layers.pair_vectors import sample_weights
 from rsmm.models.losses.functional import masked_pool, nt_xent
 from rsmm.models.selfsup.projectors import mlp
 from rsmm.models.selfsup.simclr import SimCLR
@@ -66,33 +67,36 @@ class PairContrast(SimCLR):
         """Loss of a batch.
 
         Args:
-            inputs: Before and after of the first view, then of the second, ``(N, C, H, W)`` each.
+            inputs: Before and after of the first view, then of the second, ``(N, C, H, W)`` each;
+                of a pair with itself one image a view, which then goes through the network once.
             data_samples: Samples with ``event_weights`` (2, h, w), those of the two views.
 
         Raises:
             ConfigError: Another number of images, or weights for another feature map.
         """
-        if isinstance(inputs, Tensor) or len(inputs) != 4:
+        if isinstance(inputs, Tensor) or len(inputs) not in (2, 4):
             found = 1 if isinstance(inputs, Tensor) else len(inputs)
             raise ConfigError(
-                f'PairContrast compares two views of two dates, found {found} images',
+                f'PairContrast compares two views of one or two dates, found {found} images',
                 fix="Use dict(type='EventViews') in the pipeline",
             )
-        weights = self._weights(data_samples, inputs[0])
+        weights = sample_weights(data_samples, inputs[0].device)  # (N, 2, h, w)
         if self.joint:
-            maps = self._map(torch.cat(list(inputs))).chunk(4)
+            maps = self._map(torch.cat(list(inputs))).chunk(len(inputs))
         else:
             maps = [self._map(images) for images in inputs]
         if maps[0].shape[2:] != weights.shape[2:]:
             raise ConfigError(
                 f'a feature map of {tuple(maps[0].shape[2:])} cells and weights of '
                 f'{tuple(weights.shape[2:])}',
-                fix='Set EventViews.size and cells to what the backbone makes of them',
+                fix='Set size and cells of the views to what the backbone makes of them',
             )
+        last = len(maps) // 2 - 1  # after; before itself in a pair with itself
         first, second = (
             self.neck(
                 torch.cat(
-                    [masked_pool(maps[2 * k + date], weights[:, k]) for date in range(2)], dim=1
+                    [masked_pool(maps[k * (last + 1) + date], weights[:, k]) for date in (0, last)],
+                    dim=1,
                 )
             )
             for k in range(2)
@@ -103,9 +107,3 @@ class PairContrast(SimCLR):
         features = self.backbone(images)
         last = features if isinstance(features, Tensor) else features[-1]
         return last.float()
-
-    @staticmethod
-    def _weights(samples: Sequence, images: Tensor) -> Tensor:
-        """Weights of a batch, ``(N, 2, h, w)``."""
-        rows = [torch.as_tensor(sample.event_weights) for sample in samples]
-        return torch.stack(rows).to(images.device, torch.float32)

@@ -14,7 +14,7 @@ from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import masked_pool, nt_xent
 
 OURS = 'configs/ripples/ripples_resnet18_ours_20e.py'
-MODES = ('ours', 'nochange', 'notime', 'fulldata', 'eurosat')
+MODES = ('ours', 'nochange', 'notime', 'fulldata', 'eurosat', 'eurosat-crops')
 
 
 def samples(weights):
@@ -51,10 +51,17 @@ def test_loss_is_nt_xent_of_masked_pairs(model, joint):
     torch.testing.assert_close(found, expected)
 
 
+def test_a_pair_with_itself_goes_through_once(model):
+    views, weights = list(torch.randn(2, 3, 3, 112, 112)), samples(torch.rand(3, 2, 7, 7))
+    twice = [views[0], views[0], views[1], views[1]]
+    with torch.no_grad():
+        torch.testing.assert_close(model.loss(views, weights), model.loss(twice, weights))
+
+
 def test_bad_batches(model):
     weights = samples(torch.rand(2, 2, 7, 7))
-    with pytest.raises(ConfigError, match='found 2 images'):
-        model.loss([torch.zeros(2, 3, 112, 112)] * 2, weights)
+    with pytest.raises(ConfigError, match='found 3 images'):
+        model.loss([torch.zeros(2, 3, 112, 112)] * 3, weights)
     with pytest.raises(ConfigError, match='cells'):
         model.loss([torch.zeros(2, 3, 96, 96)] * 4, weights)
 
@@ -83,7 +90,7 @@ def data(tmp_path_factory):
 
 @pytest.mark.parametrize('mode', MODES)
 def test_every_mode_takes_a_step(repo_root, data, mode, tmp_path):
-    places = dict(fulldata='cells', eurosat='chips')
+    places = {'fulldata': 'cells', 'eurosat': 'chips', 'eurosat-crops': 'chips'}
     options = {
         'data_root': str(data / places.get(mode, 'events')),
         'batch_size': 4,
