@@ -73,7 +73,7 @@ FAMILIES = {
         'semisup/fixmatch_resnet18-narrow_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
     ),
     'st-fixmatch': Family(
-        'semisup/st-fixmatch_conv-vit_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
+        'semisup/st-fixmatch_resnet18-narrow_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
     ),
     'events': Family('ripples/ripples_resnet18_eurosat_20e', 'eurosat', CHIPS),
 }
