@@ -116,6 +116,9 @@ class Runner(MMEngineRunner):
         config = copy.deepcopy(dataloader)
         if isinstance(config['dataset'], dict):
             config['dataset'] = dict(type='rsmm.SeededDataset', dataset=config['dataset'])
+        if isinstance(config.get('collate_fn'), dict):
+            # mmengine notes the package that a base comes from, and hands the note to the function.
+            config['collate_fn'].pop('_scope_', None)
         if config.get('num_workers', 0) == 0:
             # torch refuses these two without workers; a debugging override should not need them.
             config.pop('persistent_workers', None)
