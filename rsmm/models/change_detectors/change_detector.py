@@ -33,6 +33,7 @@ class ChangeDetector(DenseModel):
     """
 
     num_dates = 2
+    map_kind = 'change'
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class ChangeEnsemble(ScopedModel):
     """
 
     num_dates = 2
+    map_kind = 'change'
 
     def __init__(
         self,

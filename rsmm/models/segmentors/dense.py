@@ -35,6 +35,8 @@ class DenseModel(ScopedModel):
     """
 
     num_dates: int | None = 1
+    #: What its map shows: 'classes', 'change' or 'footprints' (1 against 0), 'chips'.
+    map_kind = 'classes'
 
     def __init__(
         self,
