@@ -8,10 +8,8 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from rsmm.errors import ConfigError
-from rsmm.models.layers.symmetry import symmetry
+from rsmm.models.layers.symmetry import VIEWS, symmetry
 from rsmm.registry import MODELS
-
-VIEWS = (1, 2, 4, 8)
 
 
 @MODELS.register_module()
