@@ -135,6 +135,8 @@ class Runner(MMEngineRunner):
         loader.worker_init_fn = lasting_workers(loader.worker_init_fn)
         if hasattr(loader.sampler, 'check_batch'):
             loader.sampler.check_batch(loader.batch_size)
+        if loader.drop_last and hasattr(loader.sampler, 'whole_batches'):
+            loader.sampler.whole_batches(loader.batch_size, len(loader.dataset))
         if loader.drop_last and len(loader.sampler) < loader.batch_size:
             # mmengine fails much later, in a scheduler, without naming the reason.
             raise ConfigError(
