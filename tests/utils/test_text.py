@@ -108,7 +108,11 @@ def test_logarithmic_axes_keep_their_powers():
 @pytest.mark.parametrize('name', NAMES)
 def test_pages(name, tmp_path):
     row = {'event': name, 'cell': name, 'first': '2020-01', 'last': '2020-02', 'kind': 'patch'}
-    row |= dict.fromkeys(COLUMNS[5:], 1) | {'frames': 1, 'after_month': '2020-03'}
+    row |= dict.fromkeys(COLUMNS[5:], 1) | {
+        'frames': 1,
+        'after_month': '2020-03',
+        'outline': 'POLYGON ((0 0, 1 0, 1 1, 0 0))',
+    }
     write_event_page(tmp_path / 'a.html', [{**row, 'before': name, 'after': name}])
     page = (tmp_path / 'a.html').read_text(encoding='utf-8')
     assert page.count('</script>') == page.count('<script')
