@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import cast
 
 import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -98,7 +99,7 @@ def load_weights(
     if strict not in STRICTNESS:
         raise ConfigError(f'{strict!r} is not one of {", ".join(STRICTNESS)}', where='strict')
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
+        model = cast(nn.Module, model.module)
     state = select_keys(state_dict_of(checkpoint, where), prefix, rename, where)
     report = _fill(model, state, where)
     fault = _fault(report, strict)
@@ -157,7 +158,7 @@ def select_keys(
             where=where,
         )
     if prefix is None:
-        selected._metadata = getattr(state, '_metadata', OrderedDict())
+        selected._metadata = getattr(state, '_metadata', OrderedDict())  # type: ignore[attr-defined]  # torch hangs it on
     return selected
 
 
@@ -171,7 +172,7 @@ def unwrapped(state: Mapping) -> Mapping:
         if state and all(str(key).startswith(wrapper) for key in state):
             bare = OrderedDict((key.removeprefix(wrapper), value) for key, value in state.items())
             metadata = getattr(state, '_metadata', {})
-            bare._metadata = OrderedDict(
+            bare._metadata = OrderedDict(  # type: ignore[attr-defined]  # torch hangs it on
                 (f'{key}.'.removeprefix(wrapper).removesuffix('.'), value)
                 for key, value in metadata.items()
             )
@@ -200,7 +201,7 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
         and not key.startswith(converting)
     }
     fitting = OrderedDict((key, value) for key, value in state.items() if key not in mismatched)
-    fitting._metadata = getattr(state, '_metadata', OrderedDict())
+    fitting._metadata = getattr(state, '_metadata', OrderedDict())  # type: ignore[attr-defined]  # torch hangs it on
     try:
         found = model.load_state_dict(fitting, strict=False)
     except RuntimeError as error:
@@ -232,7 +233,7 @@ def _fault(report: LoadReport, strict: str) -> str | None:
 
 
 #: (residual blocks per layer, bottleneck blocks) to depth.
-RESNET_DEPTHS = {
+RESNET_DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,

@@ -82,9 +82,9 @@ class Runner(MMEngineRunner):
         """Build the model, bands and channels filled in where its config says ``'auto'``."""
         if isinstance(model, dict):
             model = fill_channels(model, self.cfg.filename)
-        model = super().build_model(model)
-        check_bands(model, self.cfg.filename)
-        return model
+        built = super().build_model(model)
+        check_bands(built, self.cfg.filename)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; on the CPU without device ids."""

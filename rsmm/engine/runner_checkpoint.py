@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path, PurePath
+from typing import Any
 
 import mmengine
 import numpy as np
@@ -33,7 +34,7 @@ _KIND = '__rsmm_kind__'
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
-def plain_state(state: object) -> object:
+def plain_state(state: Any) -> Any:
     """Replace numpy arrays, log histories and other small classes by tensors and containers.
 
     Args:
@@ -49,7 +50,7 @@ def plain_state(state: object) -> object:
     return _plain(state, '')
 
 
-def _plain(value: object, where: str) -> object:
+def _plain(value: Any, where: str) -> Any:
     if isinstance(value, torch.Tensor) or type(value) in _PLAIN or type(value) is torch.Size:
         return value
     if isinstance(value, HistoryBuffer):
@@ -65,7 +66,7 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        plain = OrderedDict() if isinstance(value, OrderedDict) else {}
+        plain: Any = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in value.items():
             plain[_plain(key, f'{where}.{key}')] = _plain(item, f'{where}.{key}')
         if hasattr(value, '_metadata'):  # versions of the modules in a state dict
@@ -99,7 +100,7 @@ def _plain_array(array: np.ndarray, where: str) -> dict:
     return {_KIND: 'array', 'data': data, 'dtype': array.dtype.str}
 
 
-def restore_state(state: object) -> object:
+def restore_state(state: Any) -> Any:
     """Undo :func:`plain_state`; anything it did not make passes unchanged."""
     if isinstance(state, dict):
         kind = state.get(_KIND)
@@ -109,7 +110,7 @@ def restore_state(state: object) -> object:
             data = state['data']
             data = data.cpu().numpy() if isinstance(data, torch.Tensor) else data
             return np.asarray(data, dtype=np.dtype(state['dtype']))
-        restored = type(state)((key, restore_state(value)) for key, value in state.items())
+        restored: Any = type(state)((key, restore_state(value)) for key, value in state.items())
         if hasattr(state, '_metadata'):
             restored._metadata = state._metadata
         return restored

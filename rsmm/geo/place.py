@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -10,7 +11,7 @@ import shapely
 WGS84 = 'EPSG:4326'
 
 
-def set_place(target, crs: str | None, gcps: Sequence, rpcs: Mapping[str, str] | None) -> None:
+def set_place(target: Any, crs: str | None, gcps: Sequence, rpcs: Mapping[str, str] | None) -> None:
     """Give control points (row, column, x, y, z) or coefficients to a file that is being written.
 
     Args:
@@ -24,7 +25,7 @@ def set_place(target, crs: str | None, gcps: Sequence, rpcs: Mapping[str, str] |
     if gcps:
         target.gcps = (control_points(gcps), CRS.from_user_input(crs))
     if rpcs:
-        target.rpcs = RPC.from_gdal(dict(rpcs))
+        target.rpcs = RPC.from_gdal(dict(rpcs or {}))
 
 
 def control_points(gcps: Sequence) -> list:
@@ -39,7 +40,7 @@ def to_map_by_points(
     crs: str | None,
     gcps: Sequence = (),
     rpcs: Mapping[str, str] | None = None,
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str | None]:
     """Turn polygons in pixels into map coordinates by control points or coefficients.
 
     Args:
@@ -59,7 +60,7 @@ def to_map_by_points(
     if gcps:
         transformer, heights = GCPTransformer(control_points(gcps)), 0.0
     else:
-        coefficients = RPC.from_gdal(dict(rpcs))
+        coefficients = RPC.from_gdal(dict(rpcs or {}))
         transformer, heights, crs = RPCTransformer(coefficients), coefficients.height_off, WGS84
 
     def apply(points: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from rsmm.utils.outputs import keep_inputs
 _LOADERS = ('LoadPair', 'LoadRaster', 'LoadPicture')
 
 
-def tile_predictor(model: nn.Module):
+def tile_predictor(model: Any):
     """Wrap a dense model so that it maps tiles (N, h, w[, 2], C) to logits (N, h, w, K).
 
     Pixels that are not finite are missing: the network sees the mean of each band there.
@@ -39,17 +40,18 @@ def tile_predictor(model: nn.Module):
     """
     if not isinstance(model, MapModel):
         raise ConfigError(f'{type(model).__name__} makes no map', fix='Take a segmentation config')
-    model = model.to(memory_format=torch.channels_last)
+    network: Any = model
+    network.to(memory_format=torch.channels_last)
 
     def predict(tiles: np.ndarray) -> np.ndarray:
         tiles, missing = _without_nan(tiles)
         with torch.inference_mode():
             if tiles.ndim == 5:
-                inputs = [as_tensor(tiles[..., date, :]) for date in range(tiles.shape[3])]
+                inputs: Any = [as_tensor(tiles[..., date, :]) for date in range(tiles.shape[3])]
             else:
                 inputs = as_tensor(tiles)
-            data = model.data_preprocessor({'inputs': inputs}, training=False)
-            logits = model.logits(_blind(data['inputs'], missing))
+            data = network.data_preprocessor({'inputs': inputs}, training=False)
+            logits = network.logits(_blind(data['inputs'], missing))
         return logits.permute(0, 2, 3, 1).float().cpu().numpy()
 
     return predict
@@ -181,7 +183,8 @@ def read_tile(stack: Stack, limits: tuple | None, window: Window) -> np.ndarray:
     for number, (values, missing) in enumerate(stack.read(window)):
         if limits is not None:
             step, ends = limits
-            values = stretch(values, *ends[number], step.out)
+            low, high = ends[number]
+            values = stretch(values, low, high, step.out)
         if missing is not None:
             values = values.astype(np.result_type(values.dtype, np.float32))
             values[missing] = np.nan
@@ -254,7 +257,8 @@ def scaled(
     def read_scaled(window) -> np.ndarray:
         values = read(window)
         dates = [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
-        dates = [stretch(date, *limit, step.out) for date, limit in zip(dates, limits, strict=True)]
+        pairs = zip(dates, limits, strict=True)
+        dates = [stretch(date, low, high, step.out) for date, (low, high) in pairs]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
     return read_scaled
@@ -269,6 +273,6 @@ def thumbnail(date: Raster, side: int = 1024) -> dict:
     return keep_missing(about, missing)
 
 
-def _labels(model: nn.Module, logits: np.ndarray) -> np.ndarray:
+def _labels(model: Any, logits: np.ndarray) -> np.ndarray:
     scores = torch.from_numpy(np.ascontiguousarray(logits.transpose(2, 0, 1)))[None]
     return model.decide(scores)[0].to(torch.uint8).numpy()

@@ -75,7 +75,7 @@ class StandIn(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def missing(*args, **kwargs):
+        def missing(*args: object, **kwargs: object) -> None:
             raise MissingDependencyError(
                 f"the op '{name}' needs mmcv's compiled ops, which are absent or do not work here",
                 where='mmcv.ops',
@@ -88,12 +88,12 @@ class StandIn(ModuleType):
 
 def _install_fallback() -> str:
     sys.modules[EXTENSION] = StandIn()
-    sys.modules['mmcv']._ext = sys.modules[EXTENSION]
+    setattr(sys.modules['mmcv'], '_ext', sys.modules[EXTENSION])  # noqa: B010
     importlib.import_module('mmcv.ops')
     # The package binds functions over submodules of the same name: go through sys.modules.
     for name, entries in _REPLACEMENTS.items():
         module = sys.modules[f'mmcv.ops.{name}']
-        module.ext_module = sys.modules[EXTENSION]
+        setattr(module, 'ext_module', sys.modules[EXTENSION])  # noqa: B010
         for attribute, entry in entries.items():
             setattr(module, attribute, entry)
             if getattr(sys.modules['mmcv.ops'], attribute, None) not in (None, module):
@@ -157,7 +157,14 @@ class DeformableAttention:
     """Looks like mmcv's autograd function and calls the PyTorch form on any device."""
 
     @staticmethod
-    def apply(value, shapes, level_start, locations, weights, im2col_step) -> Tensor:
+    def apply(
+        value: Tensor,
+        shapes: Tensor,
+        level_start: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        im2col_step: int,
+    ) -> Tensor:
         """Same arguments as ``MultiScaleDeformableAttnFunction.apply``; two are not needed."""
         return multi_scale_deformable_attention(value, shapes, locations, weights)
 

@@ -94,7 +94,7 @@ def find_buildings(
             raise DataError('the months differ in size; use mode="track"')
         scores = np.stack([logits_to_score(frame) for frame in logits])
         rows = temporal_collapse(scores, np.stack(list(valid)), options.rule)
-        cube = dict(zip(months, rows, strict=True))
+        cube: Cube = {month: [*row] for month, row in zip(months, rows, strict=True)}
     else:
         polygons = [
             logits_to_polygons(
@@ -144,7 +144,8 @@ def process_aoi(
         DataError: Months that lie elsewhere on the map than the first one.
     """
     folder = out / aoi
-    logits, places = [], []
+    logits: list[np.ndarray] = []
+    places: list = []
     for frame in frames:
         values, place = predict_frame(frame, predict, options)
         _check_place(place, places[:1], frame)

@@ -26,13 +26,13 @@ def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
     return float(counts.max(axis=0).sum() / counts.sum())
 
 
-def contingency(labels: Sequence, clusters: Sequence) -> np.ndarray:
+def contingency(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> np.ndarray:
     """Count samples by class and cluster, ``(classes, clusters)`` int64.
 
     Raises:
         DataError: Their lengths differ, or there are no samples.
     """
-    labels, clusters = np.asarray(labels).ravel(), np.asarray(clusters).ravel()
+    labels, clusters = (np.asarray(part).ravel() for part in (labels, clusters))
     if len(labels) != len(clusters) or not len(labels):
         raise DataError(
             f'{len(labels)} labels and {len(clusters)} clusters', where='cluster_purity'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -62,7 +63,9 @@ class PairContrast(SimCLR):
         super().__init__(*args, temperature=temperature, **kwargs)
         self.joint = joint
 
-    def loss(self, inputs: Sequence[Tensor], data_samples: Sequence, **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Any = None, **kwargs
+    ) -> dict[str, Tensor]:
         """Loss of a batch.
 
         Args:
@@ -80,6 +83,7 @@ class PairContrast(SimCLR):
                 fix="Use dict(type='EventViews') in the pipeline",
             )
         weights = self._weights(data_samples, inputs[0])
+        maps: Sequence[Tensor]
         if self.joint:
             maps = self._map(torch.cat(list(inputs))).chunk(len(inputs))
         else:

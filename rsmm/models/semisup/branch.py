@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class Branch:
         is_student: Learns from another network's targets.
     """
 
-    parts: Mapping[str, nn.Module]
+    parts: Mapping[str, Any]
     is_student: bool = False
 
     def part(self, name: str) -> nn.Module | None:

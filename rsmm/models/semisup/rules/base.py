@@ -97,6 +97,7 @@ class Rule(BaseModule):
 
     def prepare(
         self,
+        *,
         num_labelled: int | None = None,
         num_unlabelled: int | None = None,
         class_frequency: Tensor | None = None,
