@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from rsmm.apis.config import load_config
 from rsmm.apis.model import RANDOM
 from rsmm.apis.zoo_files import zoo_checkpoint
+from rsmm.checkpoints.run_files import newest_checkpoint
 from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS, unexpected_keys_explained
 
@@ -49,7 +50,8 @@ def train(
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if resume:
         config.resume = True
-        config.load_from = None if resume is True else str(resume)
+        newest = newest_checkpoint(config.work_dir) if resume is True else resume
+        config.load_from = None if newest is None else str(newest)
     if auto_scale_lr:
         if not config.get('auto_scale_lr'):
             raise ConfigError(
@@ -165,14 +167,12 @@ def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> 
     if not used:
         return
     if resume and checkpoint is None:
-        pointer = folder / 'last_checkpoint'
-        if not pointer.is_file() or not pointer.read_text(encoding='utf-8').strip():
-            raise ConfigError(
-                f'no last_checkpoint says where to go on, and it holds {used[-1].name}',
-                where=work_dir,
-                fix='Name the checkpoint: --resume FILE',
-            )
-    elif not resume or Path(checkpoint).resolve().parent != folder.resolve():
+        raise ConfigError(
+            f'nothing there says where to go on, and it holds {used[-1].name}',
+            where=work_dir,
+            fix='Name the checkpoint: --resume FILE',
+        )
+    if not resume or Path(checkpoint).resolve().parent != folder.resolve():
         raise ConfigError(
             f'the folder holds checkpoints of another run ({used[-1].name})',
             where=work_dir,

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from mmengine.logging import print_log
+
 from rsmm.datasets.base import RSDataset
 from rsmm.datasets.cells import CellFrame, find_cells
+from rsmm.datasets.event_labels import read_event_labels
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 from rsmm.utils.listing import images_by_stem, list_files, list_folders
@@ -28,10 +31,13 @@ class ChangeEventPairs(RSDataset):
         layout: ``'auto'`` looks for ``img1``.
         use_time: False shows the first image twice (the baseline "notime").
         use_mask: False weighs all pixels alike (the baseline "nochange").
+        labels: Table of labels, see :func:`read_event_labels`; events without one are left out and
+            counted. None: no labels.
+        label_column: Its column of labels.
         **kwargs: Arguments of :class:`RSDataset`.
 
     Raises:
-        DataError: An image or mask lacks its partner, or there are no events.
+        DataError: An image or mask lacks its partner, or there are no events, or none with a label.
     """
 
     METAINFO = {'classes': ('object',)}
@@ -42,11 +48,16 @@ class ChangeEventPairs(RSDataset):
         layout: str = 'auto',
         use_time: bool = True,
         use_mask: bool = True,
+        labels: str | None = None,
+        label_column: str = 'label',
         **kwargs,
     ) -> None:
         if layout not in LAYOUTS:
             raise ConfigError(f'layout={layout!r} is not one of {", ".join(LAYOUTS)}')
         self.layout, self.use_time, self.use_mask = layout, use_time, use_mask
+        self.labels = None if labels is None else read_event_labels(labels, label_column)
+        if self.labels is not None:
+            kwargs.setdefault('metainfo', {'classes': tuple(sorted(set(self.labels.values())))})
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -60,15 +71,41 @@ class ChangeEventPairs(RSDataset):
                 where=root,
                 fix='Give the folder that holds img1, img2 and mask, or a folder for each event',
             )
+        if self.labels is not None:
+            triples = self._labelled(triples)
         return [
             {
                 'date_files': (str(before), str(after if self.use_time else before)),
                 'mask_path': str(mask) if self.use_mask else None,
                 'event': event,
                 'img_path': str(before),
+                **self._label(event),
             }
             for event, before, after, mask in triples
         ]
+
+    def _label(self, event: str) -> dict[str, int]:
+        if self.labels is None:
+            return {}
+        return {'gt_label': self.metainfo['classes'].index(self.labels[event])}
+
+    def _labelled(self, triples: list[tuple]) -> list[tuple]:
+        kept = [triple for triple in triples if triple[0] in self.labels]
+        events = {triple[0] for triple in triples}
+        without = sorted(events - set(self.labels))
+        if not kept:
+            raise DataError(
+                f'none of {len(events)} events has a label ({without[0]})',
+                where=self.data_root,
+                fix='The column event must hold the names of the event folders',
+            )
+        if without:
+            print_log(
+                f'{len(without)} of {len(events)} events without a label left out ({without[0]})',
+                logger='current',
+                level=30,
+            )
+        return kept
 
 
 def _flat(root: Path):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from rsmm.utils.leftovers import SUFFIX, temporary_prefix
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterator[IO]:
@@ -26,7 +28,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
     """
     path = Path(path)
     handle, temporary = tempfile.mkstemp(
-        prefix=f'.{path.name[:60]}.', suffix='.tmp', dir=path.parent
+        prefix=temporary_prefix(path), suffix=SUFFIX, dir=path.parent
     )
     try:
         with os.fdopen(handle, mode, **kwargs) as file:
@@ -39,7 +41,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _umask() -> int:
@@ -48,7 +50,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable where the file system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

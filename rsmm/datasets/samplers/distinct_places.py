@@ -9,13 +9,14 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from rsmm.datasets.base import leaf_datasets
+from rsmm.datasets.samplers.epoch_sampler import SkipInEpoch
 from rsmm.datasets.seeded import SampleIndex
 from rsmm.errors import ConfigError
 from rsmm.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()
-class DistinctPlaceSampler(Sampler):
+class DistinctPlaceSampler(SkipInEpoch, Sampler):
     """Draw different places at random dates for every batch.
 
     An epoch has as many rounds as the place with the fewest dates has dates. Each round shuffles
@@ -72,7 +73,7 @@ class DistinctPlaceSampler(Sampler):
         ]
 
     def __iter__(self) -> Iterator[SampleIndex]:
-        for index in self._order()[self.rank :: self.world_size]:
+        for index in self.rest(self._order()[self.rank :: self.world_size]):
             yield SampleIndex(index, self.epoch, self.seed)
 
     def __len__(self) -> int:

@@ -9,14 +9,14 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from rsmm.datasets.samplers.epoch_sampler import EpochSampler
+from rsmm.datasets.samplers.epoch_sampler import EpochSampler, SkipInEpoch
 from rsmm.datasets.seeded import SampleIndex
 from rsmm.errors import ConfigError
 from rsmm.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()
-class PairedPlaceSampler(Sampler):
+class PairedPlaceSampler(SkipInEpoch, Sampler):
     """Shuffle places and emit the samples ``2 i`` and ``2 i + 1`` of each one after the other.
 
     Rank ``r`` of ``n`` takes every ``n``-th place of one global order, so a pair is never split
@@ -64,9 +64,9 @@ class PairedPlaceSampler(Sampler):
         return order[self.rank :: self.world_size]
 
     def __iter__(self) -> Iterator[SampleIndex]:
-        for place in self._own_places():
-            for period in (0, 1):
-                yield SampleIndex(2 * place + period, self.epoch, self.seed)
+        draws = (2 * place + period for place in self._own_places() for period in (0, 1))
+        for index in self.rest(draws):
+            yield SampleIndex(index, self.epoch, self.seed)
 
     def __len__(self) -> int:
         places = self.num_places

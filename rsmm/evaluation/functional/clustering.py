@@ -9,7 +9,7 @@ import numpy as np
 from rsmm.errors import DataError
 
 
-def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
+def cluster_purity(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> float:
     """Share of samples that bear the commonest label of their cluster.
 
     Args:
@@ -45,7 +45,7 @@ def contingency(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) 
 
 
 def kmeans_scores(
-    features: np.ndarray, labels: Sequence, k: int, seed: int = 42
+    features: np.ndarray, labels: Sequence | np.ndarray, k: int, seed: int = 42
 ) -> dict[str, float]:
     """Cluster features and compare the clusters with the classes.
 
@@ -81,7 +81,10 @@ def kmeans_scores(
 
 
 def purity_table(
-    features: np.ndarray, labels: Sequence, ks: Sequence[int], seeds: Sequence[int]
+    features: np.ndarray,
+    labels: Sequence | np.ndarray,
+    ks: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[dict[str, float]]:
     """Scores for each number of clusters, mean and deviation over seeds (N - 1; 0 for one seed).
 
