@@ -216,7 +216,7 @@ def rgb_positions(
         rgb = [colour.get(name) for name in ('red', 'green', 'blue')]
         if sorted(canonical_band(band) for band in bands) == sorted(map(str, rgb)):
             red, green, blue = band_indices(bands, rgb)
-    return red, green, blue
+            return red, green, blue
     raise DataError(
         f'expected a colour image of three bands, found {", ".join(bands)}',
         where=where,

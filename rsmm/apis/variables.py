@@ -24,6 +24,8 @@ from typing import Any, cast
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
+from rsmm.utils.seams import built_in
+
 _reading = threading.RLock()
 _COMPOUND = ast.If | ast.For | ast.While | ast.With | ast.Try
 
@@ -77,7 +79,7 @@ def read_sources(path: Path) -> tuple[Config, Sources]:
 def plain(value: Any) -> Any:
     """Return a config or a part of one as built-in dicts, lists and tuples, importing nothing."""
     if isinstance(value, Config):
-        value = value._to_lazy_dict(keep_imported=True)
+        value = built_in(value)
     if isinstance(value, Mapping):
         items = dict.items(cast('dict', value))  # not a config's own, which would import
         return {key: plain(inner) for key, inner in items}

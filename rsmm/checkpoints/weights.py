@@ -14,6 +14,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
 from rsmm.errors import CheckpointError, ConfigError
+from rsmm.utils.seams import converts_weights, set_versions, versions
 
 STRICTNESS = ('exact', 'model', 'parts')
 #: Parts of a model that belong to a task; another task replaces them.
@@ -158,7 +159,7 @@ def select_keys(
             where=where,
         )
     if prefix is None:
-        selected._metadata = getattr(state, '_metadata', OrderedDict())  # type: ignore[attr-defined]  # torch hangs it on
+        set_versions(selected, versions(state, OrderedDict()))
     return selected
 
 
@@ -171,11 +172,12 @@ def unwrapped(state: Mapping) -> Mapping:
     for wrapper in WRAPPERS:
         if state and all(str(key).startswith(wrapper) for key in state):
             bare = OrderedDict((key.removeprefix(wrapper), value) for key, value in state.items())
-            metadata = getattr(state, '_metadata', {})
-            bare._metadata = OrderedDict(  # type: ignore[attr-defined]  # torch hangs it on
+            metadata = versions(state, {})
+            renamed = (
                 (f'{key}.'.removeprefix(wrapper).removesuffix('.'), value)
                 for key, value in metadata.items()
             )
+            set_versions(bare, OrderedDict(renamed))
             return unwrapped(bare)
     return state
 
@@ -190,7 +192,7 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
     converting = tuple(
         f'{name}.' if name else ''
         for name, module in model.named_modules()
-        if module._load_state_dict_pre_hooks
+        if converts_weights(module)
     )
     mismatched = {
         key: (tuple(state[key].shape), tuple(own[key].shape))
@@ -201,7 +203,7 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
         and not key.startswith(converting)
     }
     fitting = OrderedDict((key, value) for key, value in state.items() if key not in mismatched)
-    fitting._metadata = getattr(state, '_metadata', OrderedDict())  # type: ignore[attr-defined]  # torch hangs it on
+    set_versions(fitting, versions(state, OrderedDict()))
     try:
         found = model.load_state_dict(fitting, strict=False)
     except RuntimeError as error:

@@ -28,6 +28,7 @@ from mmengine.utils import apply_to
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import load_weights, state_dict_of
 from rsmm.errors import CheckpointError
+from rsmm.utils import seams
 from rsmm.version import __version__
 
 _KIND = '__rsmm_kind__'
@@ -69,8 +70,7 @@ def _plain(value: Any, where: str) -> Any:
         plain: Any = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in value.items():
             plain[_plain(key, f'{where}.{key}')] = _plain(item, f'{where}.{key}')
-        if hasattr(value, '_metadata'):  # versions of the modules in a state dict
-            plain._metadata = value._metadata
+        seams.set_versions(plain, seams.versions(value))
         return plain
     if isinstance(value, list | deque):
         return [_plain(item, f'{where}[{index}]') for index, item in enumerate(value)]
@@ -111,8 +111,7 @@ def restore_state(state: Any) -> Any:
             data = data.cpu().numpy() if isinstance(data, torch.Tensor) else data
             return np.asarray(data, dtype=np.dtype(state['dtype']))
         restored: Any = type(state)((key, restore_state(value)) for key, value in state.items())
-        if hasattr(state, '_metadata'):
-            restored._metadata = state._metadata
+        seams.set_versions(restored, seams.versions(state))
         return restored
     if type(state) in (list, tuple):
         return type(state)(restore_state(item) for item in state)
@@ -121,8 +120,7 @@ def restore_state(state: Any) -> Any:
 
 def _restore_history(state: dict) -> HistoryBuffer:
     history = HistoryBuffer(max_length=state['max_length'])
-    history._log_history = restore_state(state['log'])
-    history._count_history = restore_state(state['count'])
+    seams.fill_history(history, restore_state(state['log']), restore_state(state['count']))
     return history
 
 
@@ -236,7 +234,7 @@ def load_runner_checkpoint(
     Raises:
         CheckpointError: The file cannot be read or belongs to another model.
     """
-    training = isinstance(runner._train_loop, BaseLoop)
+    training = isinstance(seams.train_loop(runner), BaseLoop)
     mode = 'exact' if strict else 'parts' if training else 'model'
     return _load(runner, filename, map_location, mode, revise_keys)
 
@@ -249,7 +247,7 @@ def _load(runner: Runner, filename: str, map_location, strict: str, rename=None)
     runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
     report = load_weights(runner.model, checkpoint, strict, rename=rename or (), where=filename)
     runner.logger.info(f'{filename}: {report.summary()}')
-    runner._has_loaded = True
+    seams.note_loaded(runner)
     return checkpoint
 
 
@@ -309,13 +307,13 @@ def resume_runner(
 
 def _resume_seed(runner: Runner, seed: int | None) -> None:
     """Go on with the seed of the resumed run."""
-    current = runner._randomness_cfg.get('seed')
+    current = seams.randomness(runner).get('seed')
     if seed is None or seed == current:
         return
     if current is not None:
         runner.logger.warning(f'The resumed run has seed {seed}; the seed {current} is not used')
-    runner._randomness_cfg.update(seed=seed)
-    runner.set_randomness(**runner._randomness_cfg)
+    seams.randomness(runner).update(seed=seed)
+    runner.set_randomness(**seams.randomness(runner))
 
 
 def _warn_of_changes(runner: Runner, text: str | None) -> None:

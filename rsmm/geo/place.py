@@ -25,7 +25,7 @@ def set_place(target: Any, crs: str | None, gcps: Sequence, rpcs: Mapping[str, s
     if gcps:
         target.gcps = (control_points(gcps), CRS.from_user_input(crs))
     if rpcs:
-        target.rpcs = RPC.from_gdal(dict(rpcs or {}))
+        target.rpcs = RPC.from_gdal(dict(rpcs))
 
 
 def control_points(gcps: Sequence) -> list:

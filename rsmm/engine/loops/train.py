@@ -11,6 +11,7 @@ from mmengine.runner import IterBasedTrainLoop as MMEngineIterLoop
 
 from rsmm.errors import ConfigError
 from rsmm.registry import LOOPS
+from rsmm.utils.seams import all_loops
 
 
 class _Resumable:
@@ -59,7 +60,7 @@ class _Resumable:
         raise NotImplementedError
 
     def _due(self, count: int, last: int) -> bool:
-        if self.runner._val_loop is None or count < max(1, self.val_begin):
+        if all_loops(self.runner)[1] is None or count < max(1, self.val_begin):
             return False
         place = bisect.bisect(self.dynamic_milestones, count + 1)
         return count % self.dynamic_intervals[place - 1] == 0 or count == last
@@ -117,7 +118,7 @@ class EpochBasedTrainLoop(_Resumable, MMEngineEpochLoop):
 
     def _validates_at(self, epoch: int, step: int) -> bool:
         within = self._begun is not None and epoch == self._epoch
-        return not within and self._due(epoch, self._max_epochs)
+        return not within and self._due(epoch, self.max_epochs)
 
 
 class Rest:
@@ -156,4 +157,4 @@ class IterBasedTrainLoop(_Resumable, MMEngineIterLoop):
     """mmengine's loop over steps, which knows what it owes. Arguments are mmengine's."""
 
     def _validates_at(self, epoch: int, step: int) -> bool:
-        return self._due(step, self._max_iters)
+        return self._due(step, self.max_iters)

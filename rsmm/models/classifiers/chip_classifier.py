@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsmm.errors import ConfigError
 from rsmm.registry import MODELS
+from rsmm.utils.seams import labelled
 
 VIEWS = (1, 2, 4, 8)
 
@@ -68,4 +69,4 @@ class ChipClassifier(ImageClassifier):
             for code in range(self.views)
         ]
         mean = torch.stack(scores).mean(dim=0)
-        return self.head._get_predictions(mean.log(), data_samples)
+        return labelled(self.head, mean.log(), data_samples)

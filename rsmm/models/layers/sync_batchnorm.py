@@ -11,6 +11,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from rsmm.utils.seams import is_batch_norm
+
 
 class CPUSyncBatchNorm(nn.BatchNorm2d):
     """Batch normalisation whose training statistics span the process group.
@@ -61,7 +63,7 @@ def convert_cpu_sync_batchnorm(module: nn.Module) -> nn.Module:
     Parameters, buffers and the training flag carry over.
     """
     converted = module
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if is_batch_norm(module):
         converted = CPUSyncBatchNorm(
             module.num_features,
             module.eps,

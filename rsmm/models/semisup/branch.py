@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rsmm.models.semisup.batch import Outputs, View
 from rsmm.models.semisup.processes import join_rows
+from rsmm.utils.seams import is_batch_norm
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def batch_norms(parts: Mapping[str, nn.Module]) -> Iterator[nn.Module]:
     """Batch normalisations in a network, in order."""
     for part in parts.values():
         for module in part.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if is_batch_norm(module):
                 yield module
 
 
