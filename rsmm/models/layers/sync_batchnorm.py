@@ -6,6 +6,8 @@ by an autograd-aware all-reduce, so that two processes see the statistics of one
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -57,7 +59,7 @@ class CPUSyncBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance * count / (count - 1), momentum)
 
 
-def convert_cpu_sync_batchnorm(module: nn.Module) -> nn.Module:
+def convert_cpu_sync_batchnorm(module: Any) -> Any:
     """Replace every batch normalisation below ``module`` by :class:`CPUSyncBatchNorm`.
 
     Parameters, buffers and the training flag carry over.
