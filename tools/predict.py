@@ -46,6 +46,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--confusion', help='CSV or JSON of a validation, rows mapped: adjusts the areas'
     )
+    parser.add_argument('--polygons', action='store_true', help='also outline the map')
+    parser.add_argument(
+        '--min-area', type=float, default=0.0,
+        help='of polygons and their holes, in square metres; smaller ones go to the neighbour',
+    )  # fmt: skip
+    parser.add_argument(
+        '--simplify', type=float, default=1.5, help='tolerance of outlines in pixels; 0 for none'
+    )
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
     parser.add_argument('--tta', action='store_true', help='average eight views')
     parser.add_argument(
@@ -65,6 +73,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Predict and say what was written."""
     args = parse_args(argv)
+    polygons = dict(min_area=args.min_area, simplify=args.simplify) if args.polygons else None
     infer = Inferencer(args.config, args.checkpoint, args.device, args.cfg_options)
     found = infer(
         args.inputs,
@@ -77,6 +86,7 @@ def main(argv: list[str] | None = None) -> None:
         score=args.score,
         iou=args.iou,
         out=args.out,
+        polygons=polygons,
         probabilities=args.probabilities,
         confusion=args.confusion,
         vector=args.vector,
