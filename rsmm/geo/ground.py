@@ -24,7 +24,9 @@ def has_place(place: Mapping) -> bool:
     return (place.get('crs') is not None and placed) or place.get('rpcs') is not None
 
 
-def on_map(geometries: Sequence[shapely.Geometry], place: Mapping) -> tuple[np.ndarray, str | None]:
+def on_map(
+    geometries: Sequence[shapely.Geometry] | np.ndarray, place: Mapping
+) -> tuple[np.ndarray, str | None]:
     """Turn geometries in pixels into map coordinates; without a place they stay as they are.
 
     Args:
@@ -40,7 +42,7 @@ def on_map(geometries: Sequence[shapely.Geometry], place: Mapping) -> tuple[np.n
     return to_map(geometries, place.get('transform')), place.get('crs')
 
 
-def hectares(geometries: Sequence[shapely.Geometry], place: Mapping) -> np.ndarray:
+def hectares(geometries: Sequence[shapely.Geometry] | np.ndarray, place: Mapping) -> np.ndarray:
     """Measure polygons on the ellipsoid of WGS 84.
 
     Args:
