@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rsmm.registry import prepare_scope
+import rsmm.registry  # noqa: F401  mmdet can be imported from here on
 
 REPO = Path(__file__).resolve().parents[1]
 #: Private in looks alone: documented by Python, or an attribute of rsmm's own classes.
@@ -36,8 +36,6 @@ OVERRIDDEN = table('Overridden')
 
 def resolved(path: str):
     """The module, class or function of a dotted path."""
-    if path.startswith('mmdet.'):
-        prepare_scope('mmdet')
     parts = path.split('.')
     for cut in range(len(parts), 0, -1):
         try:
@@ -105,7 +103,6 @@ def test_every_private_name_is_listed_and_used_in_its_place() -> None:
 
 def overriding() -> set[tuple[str, str]]:
     """``(method, class)``: private methods of rsmm's classes that a base outside of rsmm has."""
-    prepare_scope('mmdet')
     found = set()
     for file, tree in trees():
         for node in ast.walk(tree):

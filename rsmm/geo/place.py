@@ -36,7 +36,7 @@ def control_points(gcps: Sequence) -> list:
 
 
 def to_map_by_points(
-    geometries: Sequence[shapely.Geometry],
+    geometries: Sequence[shapely.Geometry] | np.ndarray,
     crs: str | None,
     gcps: Sequence = (),
     rpcs: Mapping[str, str] | None = None,
