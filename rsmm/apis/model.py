@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmengine.config import Config
 
 from rsmm.apis.config import default_scope, load_config, model_settings
-from rsmm.apis.zoo_files import zoo_checkpoint
+from rsmm.apis.zoo_files import with_zoo_files, zoo_checkpoint
 from rsmm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def build_model(
 
     Returns:
         The model on its device; in evaluation mode if a checkpoint was given, else as built. What
-        the checkpoint says of its data set (classes, palette) is its ``dataset_meta``.
+        the checkpoint says of its data set (classes, palette) is its ``dataset_meta``, and what it
+        was trained on its ``input_facts``, see :func:`rsmm.engine.input_facts.input_facts`.
 
     Raises:
         ConfigError: The config cannot be read, the model has no such part, or there is no such
@@ -60,7 +61,10 @@ def build_model(
         raise ConfigError('options change a config file, this one is loaded already')
     _check_device(device)
     with default_scope(config), _quiet():
-        model = MODELS.build(model_settings(config))
+        settings = model_settings(config)
+        if str(checkpoint) == RANDOM:
+            settings = with_zoo_files(settings)
+        model = MODELS.build(settings)
         check_bands(model, config.filename)
         if part is not None and not hasattr(model, part):
             raise ConfigError(
@@ -91,6 +95,7 @@ def _fill(model: nn.Module, checkpoint: str | PathLike, part: str | None) -> Non
     load_weights(target, state, 'model', prefix=part, where=checkpoint)
     if isinstance(state.get('meta'), Mapping):
         model.dataset_meta = state['meta'].get('dataset_meta')
+        model.input_facts = state['meta'].get('input')
 
 
 def _check_device(device: str) -> None:

@@ -14,6 +14,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -97,7 +98,8 @@ def failures_of(path: str | Path) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _file_errors()):
             raise
-        if '://' not in str(path) and not Path(path).exists():
+        far = '://' in str(path) or str(path).startswith('/vsi')
+        if not far and not Path(path).exists():
             raise absent(path) from error
         raise DataError(f'cannot be read ({_reason(error)})', where=path, fix=MEND) from error
 
@@ -132,7 +134,7 @@ def decode_jpeg(path: str | Path) -> tuple[np.ndarray, bool]:
     if end is not None:
         with contextlib.suppress(cv2.error):
             image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
+    if image is None or end is None:
         raise DataError(f'not a complete JPEG ({len(raw)} bytes)', where=path, fix=MEND)
     if image.ndim == 2:
         return image[..., None], end < len(raw)
@@ -156,7 +158,7 @@ def _kept_jpeg(path: str, size: int, changed: int) -> tuple[np.ndarray, bool]:
 
 
 @functools.lru_cache(maxsize=64)
-def wkt_of(crs) -> str | None:
+def wkt_of(crs: Any) -> str | None:
     """WKT of a CRS; spelling it out costs as much as reading a chip, so remember it."""
     return None if crs is None else crs.to_wkt()
 

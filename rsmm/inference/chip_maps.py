@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from rsmm.models.base import MapModel
@@ -18,15 +20,16 @@ class ChipMap(nn.Module):
     """
 
     num_dates = 1
+    map_kind = 'chips'
     #: Chips of 640 m at 10 m, as EuroSAT cuts them, overlapping by half.
     tile, stride = 64, 32
 
-    def __init__(self, classifier: nn.Module) -> None:
+    def __init__(self, classifier: Any) -> None:
         super().__init__()
         self.classifier = classifier
 
     @property
-    def data_preprocessor(self) -> nn.Module:
+    def data_preprocessor(self) -> Any:
         """Preprocessor of the classifier."""
         return self.classifier.data_preprocessor
 
@@ -35,6 +38,10 @@ class ChipMap(nn.Module):
         samples = self.classifier.predict(inputs)
         scores = inputs.new_tensor([sample.pred_score.tolist() for sample in samples])
         return scores[..., None, None].expand(-1, -1, *inputs.shape[-2:])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return them as they are: they are probabilities."""
+        return logits
 
     def decide(self, logits: Tensor) -> Tensor:
         """Return the most probable class (N, H, W)."""

@@ -37,7 +37,7 @@ from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
 from rsmm.geo.windows import predict_windows
-from rsmm.inference.scene import tile_predictor
+from rsmm.inference.mapping import tile_predictor
 from rsmm.studies.spacenet7_options import PipelineOptions
 from rsmm.utils import atomic_write, sha256_file, track
 from rsmm.utils.done_marker import DoneMarker, content_stamp
@@ -102,7 +102,7 @@ def find_buildings(
             raise DataError('the months differ in size; use mode="track"')
         scores = np.stack([logits_to_score(frame) for frame in logits])
         rows = temporal_collapse(scores, np.stack(list(valid)), options.rule)
-        cube = dict(zip(months, rows, strict=True))
+        cube: Cube = {month: [*row] for month, row in zip(months, rows, strict=True)}
     else:
         polygons = [
             logits_to_polygons(
@@ -154,7 +154,8 @@ def process_aoi(
     folder = out / aoi
     folder.mkdir(parents=True, exist_ok=True)
     with area_marker(folder, frames, options, model).renewed(_own_files(folder)) as renewal:
-        logits, places = [], []
+        logits: list[np.ndarray] = []
+        places: list = []
         for frame in frames:
             values, place = predict_frame(frame, predict, options)
             _check_place(place, places[:1], frame)

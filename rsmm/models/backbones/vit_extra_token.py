@@ -14,6 +14,32 @@ from rsmm.registry import MODELS
 TOKENS = ('none', 'const', 'input')
 
 
+def extra_token_kind(kind: str, where: str) -> str:
+    """Return a kind of extra token; ConfigError if there is no such kind."""
+    if kind not in TOKENS:
+        raise ConfigError(f'extra_token={kind!r} is not one of {", ".join(TOKENS)}', where=where)
+    return kind
+
+
+def check_token(network: nn.Module, token: Tensor | None, with_token: bool) -> bool:
+    """Whether a network runs with its extra token, given what comes with the images.
+
+    Raises:
+        ConfigError: A token is missing, or the network takes none.
+    """
+    kind, where = network.extra_token, type(network).__name__
+    with_token = with_token and kind != 'none'
+    if with_token and (kind == 'input') != (token is not None):
+        raise ConfigError(
+            f"extra_token='{kind}' {'without' if token is None else 'and'} an input token",
+            where=where,
+            fix="Place and date need extra_token='input'",
+        )
+    if not with_token and token is not None:
+        raise ConfigError('the network takes no metadata', where=where, fix="extra_token='input'")
+    return with_token
+
+
 @MODELS.register_module()
 class ViTExtraToken(VisionTransformer):
     """mmpretrain's Vision Transformer with an extra last token, a class token and its final norm.
@@ -38,18 +64,14 @@ class ViTExtraToken(VisionTransformer):
         init_cfg: dict | list[dict] | None = None,
         **kwargs,
     ) -> None:
-        if extra_token not in TOKENS:
-            raise ConfigError(
-                f'extra_token={extra_token!r} is not one of {", ".join(TOKENS)}',
-                where='ViTExtraToken',
-            )
+        extra_token_kind(extra_token, 'ViTExtraToken')
         super().__init__(arch=arch, out_type='cls_token', init_cfg=init_cfg, **kwargs)
         self.extra_token = extra_token
         if extra_token != 'none':
             token = torch.empty(1, 1, self.embed_dims)
             self.token_embed = nn.Parameter(nn.init.normal_(token, std=0.02))
         self._starting = False
-        self._register_load_state_dict_pre_hook(self._keep_token)
+        self.register_load_state_dict_pre_hook(_keep_token)
 
     def init_weights(self) -> None:
         """Load pretrained weights if the config names some; nothing else is changed.
@@ -63,11 +85,6 @@ class ViTExtraToken(VisionTransformer):
                 BaseModule.init_weights(self)
             finally:
                 self._starting = False
-
-    def _keep_token(self, state_dict: dict, prefix: str, *args) -> None:
-        # Only at the start of a training: a trained network without its token is damaged.
-        if self._starting and self.extra_token != 'none':
-            state_dict.setdefault(f'{prefix}token_embed', self.token_embed.detach().clone())
 
     def forward(
         self, x: Tensor, token: Tensor | None = None, with_token: bool = True
@@ -85,18 +102,7 @@ class ViTExtraToken(VisionTransformer):
         Raises:
             ConfigError: A token is missing, or the network takes none.
         """
-        with_token = with_token and self.extra_token != 'none'
-        if with_token and (self.extra_token == 'input') != (token is not None):
-            raise ConfigError(
-                f"extra_token='{self.extra_token}' {'without' if token is None else 'and'} an "
-                'input token',
-                where='ViTExtraToken',
-                fix="Place and date need extra_token='input'",
-            )
-        if not with_token and token is not None:
-            raise ConfigError(
-                'the network takes no metadata', where='ViTExtraToken', fix="extra_token='input'"
-            )
+        with_token = check_token(self, token, with_token)
         tokens = self._embed(x)
         if with_token:
             last = self.token_embed.expand(len(x), -1, -1)
@@ -121,3 +127,9 @@ class ViTExtraToken(VisionTransformer):
             num_extra_tokens=self.num_extra_tokens,
         )
         return self.pre_norm(self.drop_after_pos(tokens + positions))
+
+
+def _keep_token(network: ViTExtraToken, state_dict: dict, prefix: str, *args) -> None:
+    # Only at the start of a training: a trained network without its token is damaged.
+    if network._starting and network.extra_token != 'none':
+        state_dict.setdefault(f'{prefix}token_embed', network.token_embed.detach().clone())

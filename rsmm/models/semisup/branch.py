@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from rsmm.models.semisup.batch import Outputs, View
 from rsmm.models.semisup.processes import join_rows
+from rsmm.utils.seams import is_batch_norm
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Branch:
         is_student: Learns from another network's targets.
     """
 
-    parts: Mapping[str, nn.Module]
+    parts: Mapping[str, Any]
     is_student: bool = False
 
     def part(self, name: str) -> nn.Module | None:
@@ -93,6 +95,11 @@ class Branch:
         """Whether the backbone returns an extra token besides its features."""
         return getattr(self.parts['backbone'], 'extra_token', 'none') != 'none'
 
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether some layer's output depends on the other images of the batch."""
+        return any(True for _ in batch_norms(self.parts))
+
     def rotation_logits(self, view: View) -> Tensor:
         """Which quarter turn the images have been given: logits ``(N, 4)`` of all processes."""
         last = self.parts['head'].pre_logits(self.features(view))
@@ -122,6 +129,14 @@ def _full(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def batch_norms(parts: Mapping[str, nn.Module]) -> Iterator[nn.Module]:
+    """Batch normalisations in a network, in order."""
+    for part in parts.values():
+        for module in part.modules():
+            if is_batch_norm(module):
+                yield module
+
+
 @contextmanager
 def evaluating(parts: Mapping[str, nn.Module]) -> Iterator[None]:
     """Set modules to evaluation mode inside the block."""
@@ -138,12 +153,7 @@ def evaluating(parts: Mapping[str, nn.Module]) -> Iterator[None]:
 @contextmanager
 def kept_statistics(parts: Mapping[str, nn.Module]) -> Iterator[None]:
     """Leave the running statistics of batch normalisation as they are inside the block."""
-    layers = [
-        module
-        for part in parts.values()
-        for module in part.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
+    layers: list[Any] = list(batch_norms(parts))
     before = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0
