@@ -217,6 +217,7 @@ class EuroSAT(RSDataset):
         info['bands'] = self.bands
         if self.suffix == '.tif':
             info['darkest'] = 'B10'  # the files do not name their bands
+            info['product'] = 'sentinel-2'
         if self.packed:
             info['pack'] = self.packed
         return info
