@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from rsmm.apis.config import load_config
 from rsmm.apis.model import RANDOM
-from rsmm.apis.zoo_files import zoo_checkpoint
+from rsmm.apis.zoo_files import with_zoo_files, zoo_checkpoint
 from rsmm.checkpoints.run_files import newest_checkpoint
 from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS, unexpected_keys_explained
@@ -61,6 +61,7 @@ def train(
             )
         config.auto_scale_lr.enable = True
     _refuse_used_folder(config.work_dir, config.get('resume'), config.get('load_from'))
+    config.model = with_zoo_files(config.model)
     runner = build_runner(config)
     with unexpected_keys_explained():  # loops and schedules are built late
         runner.train()
@@ -101,6 +102,8 @@ def test(
     _require_phase(config, 'test')
     config.load_from = None if checkpoint == RANDOM else str(checkpoint)
     config.resume = False
+    if checkpoint == RANDOM:
+        config.model = with_zoo_files(config.model)
     if amp:
         config.test_cfg.fp16 = True
     if show_dir is not None:

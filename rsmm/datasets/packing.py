@@ -25,7 +25,7 @@ from rsmm.errors import DataError
 from rsmm.registry import DATASETS
 from rsmm.utils import atomic_write, track
 from rsmm.utils.done_marker import folder_stamp
-from rsmm.utils.leftovers import SUFFIX, remove_leftovers, temporary_prefix
+from rsmm.utils.leftovers import SUFFIX, remove_leftovers, sweep_once, temporary_prefix
 from rsmm.utils.lock import hold_folder
 from rsmm.utils.outputs import names_as_lines
 
@@ -58,7 +58,7 @@ def write_pack(
             'exists already', where=out, fix='Choose another --out, or --overwrite a pack'
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(out.parent)
+    sweep_once(out.parent)
     with tempfile.TemporaryDirectory(
         prefix=temporary_prefix(out), suffix=SUFFIX, dir=out.parent
     ) as folder:

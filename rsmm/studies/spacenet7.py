@@ -37,7 +37,7 @@ from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
 from rsmm.geo.windows import predict_windows
-from rsmm.inference.scene import tile_predictor
+from rsmm.inference.mapping import tile_predictor
 from rsmm.studies.spacenet7_options import PipelineOptions
 from rsmm.utils import atomic_write, sha256_file, track
 from rsmm.utils.done_marker import DoneMarker, content_stamp

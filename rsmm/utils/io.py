@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from rsmm.utils.leftovers import SUFFIX, temporary_prefix
+from rsmm.utils.leftovers import SUFFIX, sweep_once, temporary_prefix
 
 
 @contextlib.contextmanager
@@ -19,7 +19,8 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
 
     The data is flushed and fsynced before the rename, so readers see either the old file or the
     complete new one. On any error (a full disk, Ctrl-C) the temporary file is removed and an
-    existing ``path`` stays untouched.
+    existing ``path`` stays untouched; that of a killed process goes with the next write into the
+    folder.
 
     Args:
         path: Final file; its folder must exist.
@@ -27,6 +28,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
         **kwargs: Passed to :func:`open` (``encoding``, ``newline``).
     """
     path = Path(path)
+    sweep_once(path.parent)
     handle, temporary = tempfile.mkstemp(
         prefix=temporary_prefix(path), suffix=SUFFIX, dir=path.parent
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -21,6 +22,17 @@ def temporary_prefix(path: str | os.PathLike) -> str:
     (:func:`rsmm.utils.listing.is_clutter`) and that :func:`remove_leftovers` knows.
     """
     return f'.{Path(path).name[:60]}.{_host()}-{os.getpid()}.'
+
+
+def sweep_once(folder: str | os.PathLike) -> None:
+    """Remove what the dead left in a folder, the first time this process writes there."""
+    _swept(os.path.abspath(folder), os.getpid())
+
+
+@functools.lru_cache(maxsize=4096)
+def _swept(folder: str, process: int) -> None:
+    with contextlib.suppress(OSError):  # the write that follows says what is wrong
+        remove_leftovers(folder)
 
 
 def remove_leftovers(
