@@ -124,6 +124,9 @@ class Runner(MMEngineRunner):
         if isinstance(config['dataset'], dict):
             config['dataset'] = dict(type='rsmm.SeededDataset', dataset=config['dataset'])
         collate = config.get('collate_fn')
+        if isinstance(collate, dict):
+            # mmengine notes the package that a base comes from, and hands the note to the function.
+            collate.pop('_scope_', None)
         if isinstance(collate, dict) and isinstance(collate.get('type'), str):
             # mmengine asks its own registry, which does not know entries of rsmm or of its users.
             collate['type'] = FUNCTIONS.get(collate['type'])
