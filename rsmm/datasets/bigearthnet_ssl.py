@@ -82,7 +82,7 @@ class BigEarthNetSSL(BigEarthNet):
             row = self._table.get(name)
             where = f'{self.split_file}: {name}'
             if row is None or 'labels' not in row:
-                row, where = self._from_json(name), self._json(name)
+                row, where = self._from_json(name), str(self._json(name))
             try:
                 infos.append(self._info(name, row))
             except DataError as error:
@@ -176,7 +176,7 @@ def read_list(path: str | Path) -> dict[str, dict]:
     header = rows.pop(0) if rows and rows[0][0] == 'patch' else ['patch']
     table: dict[str, dict] = {}
     for number, cells in enumerate(rows, 2 if header != ['patch'] else 1):
-        row = dict(zip(header, cells, strict=False))
+        row: dict = dict(zip(header, cells, strict=False))
         name = row.pop('patch').strip()
         if name in table:
             raise DataError(f'{name} stands in the list twice', where=f'{path} row {number}')

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -66,7 +67,8 @@ def read_coco(
         _say_left_out([name for name in names.values() if name not in classes], 'no object', path)
     to_label = _labels(names, classes, path, all_of_them)
     entries = _images(table, image_dir, path)
-    bad, others = BadBoxes(on_bad), Counter()
+    bad = BadBoxes(on_bad)
+    others: Counter[str] = Counter()
     for number, entry in enumerate(table['annotations']):
         where = f'{path}, annotations[{number}]'
         _require(entry, _ANNOTATION, path, f'annotations[{number}]')
@@ -137,7 +139,7 @@ def _say_left_out(names: Sequence[str], why: str, path: str | Path) -> None:
         print_log(f'{path}: categories left out, {why}: {", ".join(names)}', 'current', 30)
 
 
-def _four_numbers(values: object, where: str) -> list[float]:
+def _four_numbers(values: Any, where: str) -> list[float]:
     numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
     if not numbers or len(values) != 4 or any(abs(v) > _LARGEST for v in values):
         raise DataError(f'bbox {str(values)[:80]} is not x, y, width, height', where=where)
@@ -161,9 +163,7 @@ def _id_order(key: int | str) -> tuple[bool, int | str]:
     return isinstance(key, str), key
 
 
-def _require(
-    entry: object, kinds: Mapping[str, type | tuple], path: str | Path, where: str
-) -> None:
+def _require(entry: object, kinds: Mapping[str, Any], path: str | Path, where: str) -> None:
     if not isinstance(entry, dict):
         raise DataError(f'{where} is {entry!r}, not an object', where=path)
     absent = [key for key in kinds if entry.get(key) is None]

@@ -58,7 +58,8 @@ def _columns(names: Iterable[str], path: Path) -> tuple[str, str, str]:
                 f'no column {" or ".join(wanted)} among {", ".join(by_lower.values())}', where=path
             )
         found.append(column)
-    return tuple(found)
+    name, latitude, longitude = found
+    return name, latitude, longitude
 
 
 def _parquet(path: Path) -> Iterable[tuple]:

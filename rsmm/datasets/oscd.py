@@ -162,7 +162,7 @@ class OSCD(MapDataset):
 
 def band_files(folder: Path) -> dict[str, str]:
     """Map canonical band names to the single-band files of a folder, by the end of their names."""
-    found = {}
+    found: dict[str, str] = {}
     for path in list_files(folder, TIFF):
         match = _BAND.search(path.stem)
         if match:

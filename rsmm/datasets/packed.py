@@ -81,7 +81,7 @@ class Pack:
         """
         height, width = self._shapes[row].tolist()
         flat = self._images[self._starts[row] : self._starts[row + 1]]
-        image = flat.reshape(height, width, len(self.bands))
+        image: np.ndarray = flat.reshape(height, width, len(self.bands))
         names = self.bands
         if bands is not None and tuple(bands) != names:
             names = tuple(bands)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -189,8 +189,7 @@ def read_name_list(path: str | Path) -> list[str]:
     stems = [stem_of(entry) for entry in entries if entry and not entry.startswith('#')]
     if not stems:
         raise DataError('the split list names nothing', where=path, fix='One file name per line')
-    seen: set[str] = set()
-    twice = [stem for stem in stems if stem in seen or seen.add(stem)]
+    twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
         raise DataError(
             f'{len(twice)} names stand in the list twice, e.g. {twice[0]}',

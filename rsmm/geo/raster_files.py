@@ -14,6 +14,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -120,7 +121,7 @@ def decode_jpeg(path: str | Path) -> tuple[np.ndarray, bool]:
     if end is not None:
         with contextlib.suppress(cv2.error):
             image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
+    if image is None or end is None:
         raise DataError(f'not a complete JPEG ({len(raw)} bytes)', where=path, fix=MEND)
     if image.ndim == 2:
         return image[..., None], end < len(raw)
@@ -144,7 +145,7 @@ def _kept_jpeg(path: str, size: int, changed: int) -> tuple[np.ndarray, bool]:
 
 
 @functools.lru_cache(maxsize=64)
-def wkt_of(crs) -> str | None:
+def wkt_of(crs: Any) -> str | None:
     """WKT of a CRS; spelling it out costs as much as reading a chip, so remember it."""
     return None if crs is None else crs.to_wkt()
 

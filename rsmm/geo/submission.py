@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -110,7 +111,7 @@ def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cub
     return _group(rows, drop_empty)
 
 
-def _all_good(path, column, good: np.ndarray, name: str) -> None:
+def _all_good(path: str | Path, column: Any, good: np.ndarray, name: str) -> None:
     """Name the first bad row of a column."""
     if good.all():
         return

@@ -6,12 +6,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from torch import nn
 
 from rsmm.apis.config import default_scope, load_config
 from rsmm.apis.model import build_model
@@ -81,7 +81,7 @@ def reading_steps(config: Config) -> list[dict]:
 
 def _images(paths: Sequence[Path], pipeline: Sequence, bands) -> Iterator[torch.Tensor]:
     for path in track(paths, f'Features of {len(paths)} images'):
-        results = {'img_path': str(path)}
+        results: dict[str, Any] = {'img_path': str(path)}
         if bands is not None:
             results['bands'] = bands
         for step in pipeline:
@@ -103,7 +103,7 @@ def _batches(images: Iterator[torch.Tensor], size: int) -> Iterator[torch.Tensor
 
 
 @torch.inference_mode()
-def _forward(model: nn.Module, batch: torch.Tensor) -> np.ndarray:
+def _forward(model: Any, batch: torch.Tensor) -> np.ndarray:
     inputs = model.data_preprocessor({'inputs': batch}, training=False)['inputs']
     return pool(model.backbone(inputs)).float().cpu().numpy()
 

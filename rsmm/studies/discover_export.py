@@ -147,10 +147,10 @@ def read_picture(cell: Cell, index: int) -> np.ndarray:
     image, found = read_raster(cell.frames[index].image)
     names = found['bands']
     chosen = next((list(rgb) for rgb in _COLOURS if set(rgb) <= set(names)), None)
-    index = [names.index(name) for name in chosen] if chosen else [0, 1, 2]
+    colours = [names.index(name) for name in chosen] if chosen else [0, 1, 2]
     if image.shape[2] < 3:
-        index = [0, 0, 0]
-    image = image[..., index]
+        colours = [0, 0, 0]
+    image = image[..., colours]
     if image.dtype == np.uint8:
         return image
     values = np.nan_to_num(image.astype(np.float32))

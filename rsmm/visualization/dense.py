@@ -113,8 +113,8 @@ def _row(columns: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 def _legend(figure: Figure, colours: Mapping[str, Sequence[int]]) -> None:
     handles = [
-        Patch(facecolor=np.array(colour) / 255, edgecolor='gray', label=name)
-        for name, colour in colours.items()
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor='gray', label=name)
+        for name, (red, green, blue) in colours.items()
     ]
     figure.legend(handles=handles, loc='lower center', ncols=min(6, len(handles)), fontsize=7)
 

@@ -25,7 +25,8 @@ def id_colour(name: int) -> tuple[int, int, int]:
 
 
 def _bright(hue: float) -> tuple[int, int, int]:
-    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
+    return red, green, blue
 
 
 def draw_footprints(

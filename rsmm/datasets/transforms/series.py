@@ -84,7 +84,9 @@ class LoadSeries(BaseTransform):
                 f'expected {len(results["file_bands"])} bands, found {series.shape[1]}', where=path
             )
         whole = bands == list(range(series.shape[1]))
-        part = np.asarray(series[chosen] if whole else series[np.ix_(chosen, bands)])
+        part = np.asarray(
+            series[chosen] if whole else series[np.ix_(np.asarray(chosen), np.asarray(bands))]
+        )
         if part.dtype.kind == 'f' and not np.isfinite(part).all():
             raise DataError(
                 f'{np.count_nonzero(~np.isfinite(part))} of {part.size} values are NaN or infinite',

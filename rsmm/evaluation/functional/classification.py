@@ -49,8 +49,8 @@ def class_report(
         for k, name in enumerate(classes)
     ]
     present = (support > 0) | np.isin(np.arange(len(classes)), predicted)
-    means = [float(column[present].mean()) for column in columns]
-    return [*rows, ('macro mean', *means, len(truth))]
+    precision, recall, f1 = (float(column[present].mean()) for column in columns)
+    return [*rows, ('macro mean', precision, recall, f1, len(truth))]
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
