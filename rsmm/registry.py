@@ -19,7 +19,6 @@ import re
 import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,11 +26,10 @@ from mmengine import registry as roots
 from mmengine.registry import Registry as MMEngineRegistry
 
 from rsmm.errors import ConfigError, did_you_mean
+from rsmm.neighbours import watch, without_mmdet
 
 SCOPE = 'rsmm'
 _import_lock = threading.RLock()
-# mmcv without compiled ops warns at every start; rsmm.ops.mmcv_fallback brings what is used here.
-warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
 
 
 @functools.cache
@@ -119,7 +117,7 @@ class Registry(MMEngineRegistry):
     def entries(self) -> list[str]:
         """Names of all entries of this registry, loaded or not."""
         lazy = {name for variable, name in entry_index() if variable == self.variable}
-        return sorted(lazy | set(self._module_dict))
+        return sorted(lazy | set(self.module_dict))
 
     def get(self, key: str):
         """Return the entry, importing its module if that has not happened yet.
@@ -128,13 +126,13 @@ class Registry(MMEngineRegistry):
             ConfigError: The name is unknown; the message offers the closest known one.
         """
         scope, name = self.split_scope_key(key)
-        if scope in (None, SCOPE) and name not in self._module_dict:
+        if scope in (None, SCOPE) and name not in self.module_dict:
             module = entry_index().get((self.variable, name))
             if module is not None:
                 with _import_lock:
                     importlib.import_module(module)
         elif scope is not None and scope != SCOPE:
-            prepare_scope(scope)
+            without_mmdet(scope)
         try:
             entry = super().get(key)
         except RuntimeError:
@@ -158,32 +156,12 @@ class Registry(MMEngineRegistry):
         return [*self.entries(), *self.parent.module_dict]
 
 
-def prepare_scope(scope: str) -> None:
-    """Get a sibling package ready before its models are first imported.
-
-    mmdet needs ops that mmcv may lack. mmpretrain and mmseg import mmdet, if it is installed, for
-    one optional layer each; they do without it here unless mmdet is already loaded.
-    """
-    if scope == 'mmdet':
-        from rsmm.ops.mmcv_fallback import install
-
-        install()
-    elif scope in ('mmpretrain', 'mmseg') and f'{scope}.models' not in sys.modules:
-        with _import_lock, _hidden('mmdet'):
-            importlib.import_module(f'{scope}.models')
-
-
-@contextlib.contextmanager
-def _hidden(package: str) -> Iterator[None]:
-    """Make ``import package`` fail inside the block unless it is already imported."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None
-    try:
-        yield
-    finally:
-        del sys.modules[package]
+def own_entry(sister: MMEngineRegistry, name: str):
+    """Return rsmm's entry of a bare name that a sister's registry does not know, None without."""
+    for own in vars(sys.modules[__name__]).values():
+        if isinstance(own, Registry) and own.parent is sister.parent:
+            return own.get(name) if (own.variable, name) in entry_index() else None
+    return None
 
 
 @contextlib.contextmanager
@@ -273,3 +251,5 @@ INFERENCERS = Registry('INFERENCERS', roots.INFERENCERS)
 FUNCTIONS = Registry('FUNCTIONS', roots.FUNCTIONS)
 # Which dates of a place a contrastive method compares; MMEngine has no such registry.
 DATE_RULES = Registry('DATE_RULES', MMEngineRegistry('date rule', scope='mmengine'))
+
+watch(own_entry)

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 #: Rooms from the ground floor up; those of one floor do not import each other, the ground excepted.
 FLOORS = (
-    ('registry', 'ops', 'sensors', 'utils', 'errors', 'version'),
+    ('registry', 'neighbours', 'ops', 'sensors', 'utils', 'errors', 'version'),
     ('discovery',),
     ('geo', 'checkpoints'),
     ('datasets',),

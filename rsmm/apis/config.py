@@ -18,7 +18,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from rsmm.apis import variables
-from rsmm.apis.entries import find_model, names_entry
+from rsmm.apis.entries import find_model, names_entry, zoo_root
 from rsmm.apis.variables import Sources
 from rsmm.errors import ConfigError, RsmmError, did_you_mean
 
@@ -153,6 +153,13 @@ def _explained(path: Path) -> Iterator[None]:
             'holds the package, or install it',
         ) from error
     except Exception as error:  # a config is a program: it may raise anything
+        if 'Duplicate key is not allowed among bases' in str(error):
+            names = str(error).rpartition('keys: ')[2].strip('"')
+            raise ConfigError(
+                f'two of its bases set the same: {names}',
+                where=path,
+                fix='Keep one of them in _base_ and set here what the other would have set',
+            ) from error
         raise ConfigError(f'cannot be read as a config: {error}', where=path) from error
 
 
@@ -215,11 +222,16 @@ def _set_anew(
     for name in sorted(sources.names() - set(values) - SETTINGS):
         first, *others = sources.setting(name)
         value = found.get(name)
-        if not others or isinstance(value, Mapping) or '.mim' in first.parts:
+        if not others or isinstance(value, Mapping) or _of_a_sister(first):
             continue
         if variables.is_literal(value) and name in found:
             changed[name], keep[name] = value, first
     return changed, keep
+
+
+def _of_a_sister(file: Path) -> bool:
+    """Whether a config came with another package; rsmm's own wheel carries its configs alike."""
+    return '.mim' in file.parts and not file.is_relative_to(zoo_root().resolve())
 
 
 def _check_effect(

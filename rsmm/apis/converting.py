@@ -22,6 +22,7 @@ PUBLIC_META = (
     'epoch',
     'iter',
     'dataset_meta',
+    'input',
     'backbone',
     'source',
     'source_file',

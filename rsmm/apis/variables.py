@@ -19,17 +19,28 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
+from mmengine.fileio import load as mmengine_load
+
+from rsmm.apis.entries import zoo_root
+from rsmm.errors import ConfigError, did_you_mean
+from rsmm.neighbours import installed_names
+from rsmm.utils.seams import built_in
 
 _reading = threading.RLock()
+_DATA = ('.yaml', '.yml', '.json')
 _COMPOUND = ast.If | ast.For | ast.While | ast.With | ast.Try
 
 
 @dataclass
 class Sources:
-    """The Python files behind a config in the order mmengine opened them, the child first."""
+    """The files behind a config in the order mmengine opened them, the child first.
+
+    A file of data (YAML, JSON) stands here as the assignments that say the same.
+    """
 
     texts: dict[Path, str] = field(default_factory=dict)
 
@@ -65,7 +76,12 @@ def read(path: Path, values: Mapping[str, object], keep: Mapping[str, Path]) -> 
     Returns:
         What mmengine makes of the files.
     """
-    return _read(path, lambda file, text: _with_values(file, text, values, keep))[0]
+    config, sources = _read(path, lambda file, text: _with_values(file, text, values, keep))
+    for name, value in values.items():
+        setting = sources.setting(name)
+        if setting and setting[0].suffix in _DATA and keep.get(name) != setting[0]:
+            config[name] = value  # a file of data has no statement behind which to put it
+    return config
 
 
 def read_sources(path: Path) -> tuple[Config, Sources]:
@@ -73,12 +89,13 @@ def read_sources(path: Path) -> tuple[Config, Sources]:
     return _read(path, lambda file, text: text)
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """Return a config or a part of one as built-in dicts, lists and tuples, importing nothing."""
     if isinstance(value, Config):
-        value = value._to_lazy_dict(keep_imported=True)
+        value = built_in(value)
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in dict.items(value)}
+        items = dict.items(cast('dict', value))  # not a config's own, which would import
+        return {key: plain(inner) for key, inner in items}
     return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
@@ -120,7 +137,7 @@ def _keyword(node: ast.expr | None, path: tuple) -> int | None:
     if not path:
         return node.lineno if node is not None else None
     if isinstance(node, ast.Call):
-        parts = {word.arg: word.value for word in node.keywords}
+        parts: dict[Any, ast.expr] = {word.arg: word.value for word in node.keywords}
     elif isinstance(node, ast.Dict):
         parts = {getattr(k, 'value', None): v for k, v in zip(node.keys, node.values, strict=True)}
     elif isinstance(node, ast.List | ast.Tuple):
@@ -143,22 +160,71 @@ def _read(path: Path, edit: Callable[[Path, str], str]) -> tuple[Config, Sources
             text = Path(name).read_text(encoding='utf-8')
             sources.texts.setdefault(Path(name).resolve(), text)
             return io.StringIO(edit(Path(name).resolve(), text))
+        elif name not in written and name.endswith(_DATA):
+            sources.texts.setdefault(Path(name).resolve(), _as_assignments(Path(name)))
         return builtins.open(file, mode, *args, **kwargs)
 
-    with _opening(opened):
+    with _opening(opened), installed_names():
         return Config.fromfile(str(path)), sources
+
+
+def _as_assignments(file: Path) -> str:
+    """Say what a file of data sets; one that is data only after substitutions says nothing."""
+    with contextlib.suppress(Exception):  # mmengine reads it too and says what is wrong
+        content = mmengine_load(str(file))
+        return '\n'.join(f'{k} = {v!r}' for k, v in content.items() if k.isidentifier())
+    return ''
 
 
 @contextlib.contextmanager
 def _opening(opened: Callable) -> Iterator[None]:
-    """Let mmengine's config module open files by another function: the one seam used here."""
+    """Let mmengine's config module open files and find packages by other functions.
+
+    These are the seams used here.
+    """
     with _reading:
         former = vars(mmengine_config).get('open', builtins.open)
+        find, root = Config._get_cfg_path, mmengine_config.get_installed_path
         mmengine_config.open = opened
+        mmengine_config.get_installed_path = functools.partial(_package_folder, root)
+        Config._get_cfg_path = staticmethod(functools.partial(_config_path, find, root))
         try:
             yield
         finally:
             mmengine_config.open = former
+            mmengine_config.get_installed_path = root
+            Config._get_cfg_path = staticmethod(find)
+
+
+def _package_folder(find: Callable, package: str) -> str:
+    """Folder in which ``from package.configs... import *`` finds ``configs``.
+
+    Wheels carry them in ``.mim``, a checkout of rsmm beside the package.
+    """
+    if package == 'rsmm':
+        return str(zoo_root())
+    folder = Path(find(package))
+    carried = folder / '.mim'
+    inside = (folder / 'configs').is_dir() or not (carried / 'configs').is_dir()
+    return str(folder if inside else carried)
+
+
+def _config_path(find: Callable, root: Callable, base: str, file: str) -> tuple[str, str | None]:
+    """Path and scope of an entry of ``_base_``; mmengine knows no package called rsmm."""
+    package, _, name = base.rpartition('::')
+    if package != 'rsmm':
+        seam, mmengine_config.get_installed_path = mmengine_config.get_installed_path, root
+        try:
+            return find(base, file)
+        finally:
+            mmengine_config.get_installed_path = seam
+    folder = zoo_root() / 'configs'
+    if not (folder / name).is_file():
+        known = [path.relative_to(folder).as_posix() for path in folder.rglob('*.py')]
+        raise ConfigError(
+            f"there is no config '{name}' in rsmm.{did_you_mean(name, known)}", where=file
+        )
+    return str(folder / name), package
 
 
 def _with_values(

@@ -19,6 +19,7 @@ from rsmm.geo.ground import pixel_metres
 from rsmm.geo.streaming import Stack
 from rsmm.geo.windows import sliding_windows
 from rsmm.inference.area_table import AreaCounter, area_table, table_text
+from rsmm.inference.map_polygons import write_polygons
 from rsmm.inference.mapping import Series, Tiling, map_rows, steps
 from rsmm.inference.places import Scene
 from rsmm.inference.scene import bands_to_read, check_dates
@@ -90,7 +91,8 @@ def series_of(job: Job, scene: Scene) -> Series | None:
             fix='Train with this version, which saves it, or pass a data set: --cfg-options '
             'data_root=DIR',
         )
-    return Series(days, tuple(np.asarray(values, np.float32) for values in norm))
+    mean, std = (np.asarray(values, np.float32) for values in norm)
+    return Series(days, (mean, std))
 
 
 def tiles_of(job: Job, shape: tuple[int, int]) -> int:
@@ -164,12 +166,10 @@ def write_scene(job: Job, scene: Scene, folder: Path, start: Callable) -> tuple[
     if not counter.valid:
         warnings.append('no pixel has data: the map is empty')
     if job.polygons is not None:
-        from rsmm.inference.map_polygons import write_polygons
-
         settings = {key: value for key, value in job.polygons.items() if key != 'suffix'}
         record['polygons'] = write_polygons(
             paths['polygons'], folder / 'labels.tif', folder / 'confidence.tif', task, place,
-            **settings,
+            full=FULL, **settings,
         )  # fmt: skip
     return {names[kind]: path for kind, path in paths.items()}, record
 

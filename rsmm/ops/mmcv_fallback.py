@@ -1,10 +1,10 @@
 """The ops that mmdet's detectors call, for an mmcv that was installed without a compiler.
 
 mmdet imports ``mmcv.ops``, which needs the compiled module ``mmcv._ext``. Where that is absent or
-broken, :func:`install` puts a stand-in in its place, so that everything imports, and supplies from
-torchvision and PyTorch what rsmm's detectors use: ``nms`` (and with it ``batched_nms``),
-``roi_align``, multi-scale deformable attention and the sigmoid focal loss. Any other op raises
-when it is called.
+broken, a stand-in takes its place, so that everything imports, and torchvision and PyTorch supply
+what rsmm's detectors use: ``nms`` (and with it ``batched_nms``), ``roi_align``, multi-scale
+deformable attention and the sigmoid focal loss. Any other op raises when it is called.
+:mod:`rsmm.neighbours` does this whenever ``mmcv.ops`` is imported, by whomever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from types import ModuleType
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision import ops as vision
 
 from rsmm.errors import MissingDependencyError
 from rsmm.ops.deform_attn import multi_scale_deformable_attention
@@ -30,15 +29,27 @@ _choice: str | None = None
 
 
 def install() -> str:
-    """Make ``mmcv.ops`` usable; called before mmdet is first imported, further calls are free.
+    """Import ``mmcv.ops`` with working ops; further calls are free.
 
     Returns:
         ``'compiled'`` when mmcv's own ops work on the devices of this machine, else ``'fallback'``.
     """
+    choice = choose()
+    importlib.import_module('mmcv.ops')
+    if choice == 'fallback':
+        replace()
+    return choice
+
+
+def choose() -> str:
+    """Decide between compiled ops and the stand-in, which is then in place; returns as above."""
     global _choice
     with _lock:
         if _choice is None:
-            _choice = 'compiled' if compiled_ops_work() else _install_fallback()
+            _choice = 'compiled' if compiled_ops_work() else 'fallback'
+            if _choice == 'fallback':
+                sys.modules[EXTENSION] = StandIn()
+                setattr(sys.modules['mmcv'], '_ext', sys.modules[EXTENSION])  # noqa: B010
     return _choice
 
 
@@ -75,7 +86,7 @@ class StandIn(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def missing(*args, **kwargs):
+        def missing(*args: object, **kwargs: object) -> None:
             raise MissingDependencyError(
                 f"the op '{name}' needs mmcv's compiled ops, which are absent or do not work here",
                 where='mmcv.ops',
@@ -86,19 +97,16 @@ class StandIn(ModuleType):
         return missing
 
 
-def _install_fallback() -> str:
-    sys.modules[EXTENSION] = StandIn()
-    sys.modules['mmcv']._ext = sys.modules[EXTENSION]
-    importlib.import_module('mmcv.ops')
+def replace() -> None:
+    """Put the functions of this module over those of ``mmcv.ops``, which has been imported."""
     # The package binds functions over submodules of the same name: go through sys.modules.
     for name, entries in _REPLACEMENTS.items():
         module = sys.modules[f'mmcv.ops.{name}']
-        module.ext_module = sys.modules[EXTENSION]
+        setattr(module, 'ext_module', sys.modules[EXTENSION])  # noqa: B010
         for attribute, entry in entries.items():
             setattr(module, attribute, entry)
             if getattr(sys.modules['mmcv.ops'], attribute, None) not in (None, module):
                 setattr(sys.modules['mmcv.ops'], attribute, entry)
-    return 'fallback'
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
@@ -115,6 +123,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     """
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    from torchvision import ops as vision
+
     return vision.nms(boxes.float(), scores.float(), float(iou_threshold))
 
 
@@ -143,6 +153,8 @@ def roi_align(
     """
     if pool_mode != 'avg':
         sys.modules[EXTENSION].roi_align_forward()
+    from torchvision import ops as vision
+
     return vision.roi_align(
         input,
         rois.to(input.dtype),
@@ -157,7 +169,14 @@ class DeformableAttention:
     """Looks like mmcv's autograd function and calls the PyTorch form on any device."""
 
     @staticmethod
-    def apply(value, shapes, level_start, locations, weights, im2col_step) -> Tensor:
+    def apply(
+        value: Tensor,
+        shapes: Tensor,
+        level_start: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        im2col_step: int,
+    ) -> Tensor:
         """Same arguments as ``MultiScaleDeformableAttnFunction.apply``; two are not needed."""
         return multi_scale_deformable_attention(value, shapes, locations, weights)
 
@@ -181,6 +200,8 @@ def sigmoid_focal_loss(
         reduction: ``'none'`` ``(N, C)``, ``'mean'`` (sum over classes, mean over rows) or
             ``'sum'``.
     """
+    from torchvision import ops as vision
+
     classes = input.shape[1]
     truth = F.one_hot(target, classes + 1)[:, :classes].to(input.dtype)
     loss = vision.sigmoid_focal_loss(input, truth, alpha, gamma, reduction='none')

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rsmm.errors import DataError
 
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
 
-def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
+
+def cluster_purity(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> float:
     """Share of samples that bear the commonest label of their cluster.
 
     Args:
@@ -26,13 +30,13 @@ def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
     return float(counts.max(axis=0).sum() / counts.sum())
 
 
-def contingency(labels: Sequence, clusters: Sequence) -> np.ndarray:
+def contingency(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> np.ndarray:
     """Count samples by class and cluster, ``(classes, clusters)`` int64.
 
     Raises:
         DataError: Their lengths differ, or there are no samples.
     """
-    labels, clusters = np.asarray(labels).ravel(), np.asarray(clusters).ravel()
+    labels, clusters = (np.asarray(part).ravel() for part in (labels, clusters))
     if len(labels) != len(clusters) or not len(labels):
         raise DataError(
             f'{len(labels)} labels and {len(clusters)} clusters', where='cluster_purity'
@@ -45,17 +49,14 @@ def contingency(labels: Sequence, clusters: Sequence) -> np.ndarray:
 
 
 def kmeans_scores(
-    features: np.ndarray, labels: Sequence, k: int, seed: int = 42
+    features: np.ndarray, labels: Sequence | np.ndarray, k: int, seed: int = 42
 ) -> dict[str, float]:
     """Cluster features and compare the clusters with the classes.
-
-    K-means as in the published protocol: k-means++ with 10 restarts, at most 300 iterations,
-    tolerance 1e-4, on the features as they are.
 
     Args:
         features: ``(N, D)``.
         labels: Class per sample ``(N,)``.
-        k: Clusters.
+        k: Clusters, see :func:`fit_kmeans`.
         seed: Of the starts.
 
     Returns:
@@ -64,15 +65,9 @@ def kmeans_scores(
     Raises:
         DataError: More clusters than samples, or values that are not finite.
     """
-    from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    if not 1 <= k <= len(features):
-        raise DataError(f'{k} clusters of {len(features)} samples', fix='Choose a smaller k')
-    if not np.isfinite(features).all():
-        raise DataError('features hold NaN or infinity', fix='Look at the run that made them')
-    model = KMeans(k, init='k-means++', n_init=10, max_iter=300, tol=1e-4, random_state=seed)
-    clusters = model.fit_predict(np.asarray(features))
+    clusters = fit_kmeans(features, k, seed).labels_
     return {
         'purity': cluster_purity(labels, clusters),
         'nmi': float(normalized_mutual_info_score(labels, clusters)),
@@ -80,8 +75,37 @@ def kmeans_scores(
     }
 
 
+def fit_kmeans(features: np.ndarray, k: int, seed: int = 42) -> KMeans:
+    """Cluster features by k-means as in the published protocol.
+
+    k-means++ with 10 restarts, at most 300 iterations, tolerance 1e-4, on the features as they are.
+
+    Args:
+        features: ``(N, D)``.
+        k: Clusters.
+        seed: Of the starts.
+
+    Returns:
+        scikit-learn's model with ``labels_`` and ``cluster_centers_``.
+
+    Raises:
+        DataError: More clusters than samples, or values that are not finite.
+    """
+    from sklearn.cluster import KMeans
+
+    if not 1 <= k <= len(features):
+        raise DataError(f'{k} clusters of {len(features)} samples', fix='Choose a smaller k')
+    if not np.isfinite(features).all():
+        raise DataError('features hold NaN or infinity', fix='Look at the run that made them')
+    model = KMeans(k, init='k-means++', n_init=10, max_iter=300, tol=1e-4, random_state=seed)
+    return model.fit(np.asarray(features))
+
+
 def purity_table(
-    features: np.ndarray, labels: Sequence, ks: Sequence[int], seeds: Sequence[int]
+    features: np.ndarray,
+    labels: Sequence | np.ndarray,
+    ks: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[dict[str, float]]:
     """Scores for each number of clusters, mean and deviation over seeds (N - 1; 0 for one seed).
 

@@ -1,5 +1,5 @@
 """Models that give a map per image."""
 
-from rsmm.registry import prepare_scope
+from rsmm.neighbours import without_mmdet
 
-prepare_scope('mmseg')
+without_mmdet('mmseg')

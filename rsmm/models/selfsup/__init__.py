@@ -1,5 +1,5 @@
 """Self-supervised methods."""
 
-from rsmm.registry import prepare_scope
+from rsmm.neighbours import without_mmdet
 
-prepare_scope('mmpretrain')
+without_mmdet('mmpretrain')

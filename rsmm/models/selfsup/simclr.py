@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import nt_xent
+from rsmm.models.losses.functional.pairs import check_temperature
 from rsmm.registry import MODELS
 
 
@@ -23,16 +26,21 @@ class SimCLR(BaseSelfSupervisor):
         temperature: Divisor of the similarities.
         data_preprocessor: Config or module.
         init_cfg: Initialisation.
+
+    Raises:
+        ConfigError: A temperature that is not above 0.
     """
 
     def __init__(
         self,
         backbone: dict,
         neck: dict,
+        *,
         temperature: float = 0.2,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        check_temperature(temperature, type(self).__name__)
         if not isinstance(data_preprocessor, nn.Module):
             preprocessor = data_preprocessor or dict(type='MultiSpectralPreprocessor')
             data_preprocessor = MODELS.build(preprocessor)
@@ -44,7 +52,7 @@ class SimCLR(BaseSelfSupervisor):
         )
         self.temperature = temperature
 
-    def loss(self, inputs: list[Tensor], data_samples=None, **kwargs) -> dict[str, Tensor]:
+    def loss(self, inputs: Sequence[Tensor], data_samples=None, **kwargs) -> dict[str, Tensor]:
         """Loss of a batch of two views ``(N, C, H, W)`` each.
 
         Raises:

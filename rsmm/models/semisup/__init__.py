@@ -1,5 +1,5 @@
 """Semi-supervised learning: rules, networks, metadata."""
 
-from rsmm.registry import prepare_scope
+from rsmm.neighbours import without_mmdet
 
-prepare_scope('mmpretrain')
+without_mmdet('mmpretrain')
