@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from rsmm.checkpoints.files import remove_leftovers
 from rsmm.datasets.base import check_same_classes
+from rsmm.engine.backends import checked_backends
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.runner_checkpoint import (
@@ -77,6 +78,18 @@ class Runner(MMEngineRunner):
         logger = super().build_logger(*args, **kwargs)
         quiet_console(logger)
         return logger
+
+    def build_visualizer(self, visualizer=None):
+        """Build the visualizer; a backend whose package is absent is named before the run starts.
+
+        Raises:
+            ConfigError: Backends in a form that is none.
+            MissingDependencyError: With the package to install.
+        """
+        if isinstance(visualizer, dict) and visualizer.get('vis_backends') is not None:
+            backends = checked_backends(visualizer['vis_backends'])
+            visualizer = {**visualizer, 'vis_backends': backends}
+        return super().build_visualizer(visualizer)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, bands and channels filled in where its config says ``'auto'``."""
