@@ -100,9 +100,20 @@ class Runner(MMEngineRunner):
         return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for distributed training; on the CPU without device ids."""
+        """Wrap the model for distributed training; on the CPU without device ids.
+
+        Raises:
+            ConfigError: A wrapper that shards the model, on the CPU.
+        """
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
+        wrapper = (model_wrapper_cfg or {}).get('type', 'MMDistributedDataParallel')
+        if 'DistributedDataParallel' not in str(wrapper):
+            raise ConfigError(
+                f'{wrapper} shards a model over GPUs, and there is none',
+                where='model_wrapper_cfg',
+                fix='Leave it out on the CPU',
+            )
         if self.cfg.get('sync_bn') is not None:
             from rsmm.models.layers.sync_batchnorm import convert_cpu_sync_batchnorm
 
