@@ -30,7 +30,7 @@ from rsmm.evaluation.functional import (
 )
 from rsmm.geo import FootprintSet, footprint_mask, logits_to_polygons
 from rsmm.geo.raster import read_raster
-from rsmm.inference.scene import tile_predictor
+from rsmm.inference.mapping import tile_predictor
 
 MIN_AREA = 100  # pixels of 0.3 m: 9 square metres
 WAYS = [{'threshold': t} for t in (0.0, 0.5, 1.0, 1.5, 2.0)]

@@ -30,7 +30,8 @@ from record import record
 
 from rsmm.apis.cli import guarded
 from rsmm.geo.streaming import stream_windows
-from rsmm.inference.scene import predict_scene, tile_predictor
+from rsmm.inference.mapping import tile_predictor
+from rsmm.inference.scene import predict_scene
 from rsmm.registry import DATASETS, MODELS
 from rsmm.toy import get_writer
 

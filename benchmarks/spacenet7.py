@@ -124,7 +124,7 @@ def scene(size: int, width: int) -> dict:
 
     Reading the image, normalisation, outlines, tracking and writing every file count as outside.
     """
-    from rsmm.inference.scene import tile_predictor
+    from rsmm.inference.mapping import tile_predictor
 
     model = build_model(width)
     network = model.logits

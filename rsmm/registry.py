@@ -143,7 +143,8 @@ class Registry(MMEngineRegistry):
                 f"'{key}' is not an entry of the {self.name} registry."
                 f'{did_you_mean(wanted, self._all_names(scope))}',
                 where=f"type='{key}'",
-                fix='Entries of other packages need their prefix, e.g. mmpretrain.ResNet',
+                fix='Entries of other packages need their prefix, e.g. mmpretrain.ResNet; your own '
+                "need custom_imports=dict(imports=['module'])",
             )
         return entry
 
@@ -248,5 +249,7 @@ VISUALIZERS = Registry('VISUALIZERS', roots.VISUALIZERS)
 VISBACKENDS = Registry('VISBACKENDS', roots.VISBACKENDS)
 INFERENCERS = Registry('INFERENCERS', roots.INFERENCERS)
 FUNCTIONS = Registry('FUNCTIONS', roots.FUNCTIONS)
+# Which dates of a place a contrastive method compares; MMEngine has no such registry.
+DATE_RULES = Registry('DATE_RULES', MMEngineRegistry('date rule', scope='mmengine'))
 
 watch(own_entry)

@@ -9,7 +9,6 @@ epochs = 1000
 
 model = dict(type='CACo')
 train_dataloader = dict(
-    sampler=dict(type='PairedPlaceSampler'),
     dataset=dict(type='CACoDataset', data_root=data_root, mode='caco'),
 )
 custom_hooks = [dict(type='ChangeFlagHook')]

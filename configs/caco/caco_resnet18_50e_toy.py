@@ -14,7 +14,6 @@ train_pipeline[3]['scale'] = (0.9, 1.0)
 # Averaged distances find the changed places sooner than the published running ratio ('ratio', 0.8).
 model = dict(type='CACo', flags=dict(evidence='distance', keep=0.9))
 train_dataloader = dict(
-    sampler=dict(type='PairedPlaceSampler'),
     dataset=dict(mode='caco', pipeline=train_pipeline),
 )
 custom_hooks = [dict(type='ChangeFlagHook')]

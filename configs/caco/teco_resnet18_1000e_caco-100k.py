@@ -9,7 +9,6 @@ epochs = 1000
 
 model = dict(type='TeCo')
 train_dataloader = dict(
-    sampler=dict(type='PairedPlaceSampler'),
     dataset=dict(type='CACoDataset', data_root=data_root, mode='teco'),
 )
 param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])

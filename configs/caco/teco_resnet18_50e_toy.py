@@ -7,7 +7,7 @@ _base_ = [
 epochs = 50
 
 model = dict(type='TeCo')
-train_dataloader = dict(sampler=dict(type='PairedPlaceSampler'), dataset=dict(mode='teco'))
+train_dataloader = dict(dataset=dict(mode='teco'))
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])
 train_cfg = dict(max_epochs=epochs)

@@ -7,7 +7,7 @@ _base_ = [
 ]
 epochs = 10
 
-model = dict(type='MoCo', neck=dict(num_spaces=1))
+model = dict(type='MoCo')
 train_dataloader = dict(dataset=dict(mode='moco'))
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 param_scheduler = dict(milestones=[epochs * 3 // 5, epochs * 4 // 5])

@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(type='MoCo', neck=dict(num_spaces=1))
+model = dict(type='MoCo')
 train_dataloader = dict(dataset=dict(mode='moco'))

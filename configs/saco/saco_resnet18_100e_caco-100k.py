@@ -1,5 +1,5 @@
-# SACo: seven band groups, two positive views. method=sa_moco and texture=True on the command line
-# give SA+MoCo and SACo+.
+# SACo: seven band groups, two positive views. On the command line mode=sa_moco num_keys=1 gives
+# SA+MoCo and texture=True SACo+.
 _base_ = [
     '../_base_/pretraining/saco_ms.py',
     '../_base_/schedules/ssl_adam_step.py',

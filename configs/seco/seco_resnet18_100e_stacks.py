@@ -1,6 +1,6 @@
 # Any dated RGB stacks, packed as tiles by tools/dataset_converters/pack_stacks.py, at half width.
-# method=moco, moco_tp, teco or caco switches the method; old and new sets hold nine dates each.
-#   python tools/train.py CONFIG --cfg-options packed=DIR method=caco
+# Old and new sets hold nine dates each. Other methods are other models with their date rule:
+#   python tools/train.py CONFIG --cfg-options packed=DIR model.type=MoCo mode=moco_tp
 _base_ = [
     '../_base_/pretraining/contrast_rgb_toy.py',
     '../_base_/schedules/ssl_sgd_step.py',
@@ -22,7 +22,6 @@ train_dataloader = dict(
 )
 model = dict(
     backbone=dict(stem_channels=32, base_channels=32),
-    neck=dict(in_channels=256),
     queue_len=216,
 )
 optim_wrapper = dict(optimizer=dict(lr=0.05))

@@ -1,5 +1,6 @@
-# SeCo at its published settings. --cfg-options method=X turns it into moco or moco_tp; on a CACo
-# archive (archive=caco data_root=DIR) also into teco or caco.
+# SeCo at its published settings. Another method is another model with its date rule, e.g.
+#   --cfg-options model.type=MoCo mode=moco_tp
+# TeCo and CACo also need a CACo archive (archive=CACoDataset data_root=DIR).
 _base_ = [
     '../_base_/pretraining/contrast_rgb.py',
     '../_base_/schedules/ssl_sgd_step.py',

@@ -14,6 +14,7 @@ _HOMES = {
     'test': 'rsmm.apis.run',
     'convert_file': 'rsmm.apis.converting',
     'publish': 'rsmm.apis.converting',
+    'Inferencer': 'rsmm.inference.inferencer',
 }
 
 __all__ = list(_HOMES)

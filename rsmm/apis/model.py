@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmengine.config import Config
 
 from rsmm.apis.config import default_scope, load_config, model_settings
-from rsmm.apis.zoo_files import zoo_checkpoint
+from rsmm.apis.zoo_files import with_zoo_files, zoo_checkpoint
 from rsmm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ def build_model(
         raise ConfigError('options change a config file, this one is loaded already')
     _check_device(device)
     with default_scope(config), _quiet():
-        model = MODELS.build(model_settings(config))
+        settings = model_settings(config)
+        if str(checkpoint) == RANDOM:
+            settings = with_zoo_files(settings)
+        model = MODELS.build(settings)
         check_bands(model, config.filename)
         if part is not None and not hasattr(model, part):
             raise ConfigError(

@@ -11,7 +11,8 @@ from mmengine.config import Config, ConfigDict
 
 from rsmm.apis.config import load_config
 from rsmm.apis.model import RANDOM
-from rsmm.apis.zoo_files import zoo_checkpoint
+from rsmm.apis.zoo_files import with_zoo_files, zoo_checkpoint
+from rsmm.checkpoints.run_files import newest_checkpoint
 from rsmm.errors import ConfigError
 from rsmm.registry import RUNNERS, unexpected_keys_explained
 
@@ -49,7 +50,8 @@ def train(
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if resume:
         config.resume = True
-        config.load_from = None if resume is True else str(resume)
+        newest = newest_checkpoint(config.work_dir) if resume is True else resume
+        config.load_from = None if newest is None else str(newest)
     if auto_scale_lr:
         if not config.get('auto_scale_lr'):
             raise ConfigError(
@@ -59,6 +61,7 @@ def train(
             )
         config.auto_scale_lr.enable = True
     _refuse_used_folder(config.work_dir, config.get('resume'), config.get('load_from'))
+    config.model = with_zoo_files(config.model)
     runner = build_runner(config)
     with unexpected_keys_explained():  # loops and schedules are built late
         runner.train()
@@ -99,6 +102,8 @@ def test(
     _require_phase(config, 'test')
     config.load_from = None if checkpoint == RANDOM else str(checkpoint)
     config.resume = False
+    if checkpoint == RANDOM:
+        config.model = with_zoo_files(config.model)
     if amp:
         config.test_cfg.fp16 = True
     if show_dir is not None:
@@ -165,14 +170,12 @@ def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> 
     if not used:
         return
     if resume and checkpoint is None:
-        pointer = folder / 'last_checkpoint'
-        if not pointer.is_file() or not pointer.read_text(encoding='utf-8').strip():
-            raise ConfigError(
-                f'no last_checkpoint says where to go on, and it holds {used[-1].name}',
-                where=work_dir,
-                fix='Name the checkpoint: --resume FILE',
-            )
-    elif not resume or Path(checkpoint).resolve().parent != folder.resolve():
+        raise ConfigError(
+            f'nothing there says where to go on, and it holds {used[-1].name}',
+            where=work_dir,
+            fix='Name the checkpoint: --resume FILE',
+        )
+    if not resume or Path(checkpoint).resolve().parent != folder.resolve():
         raise ConfigError(
             f'the folder holds checkpoints of another run ({used[-1].name})',
             where=work_dir,

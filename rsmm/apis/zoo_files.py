@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -37,6 +38,29 @@ def zoo_checkpoint(
         DownloadError: The file cannot be fetched or has another hash.
     """
     return loadable_weights(entry_of(config)) if checkpoint == ZOO else checkpoint
+
+
+def with_zoo_files(settings: object) -> object:
+    """Replace ``checkpoint='zoo:NAME'`` of initialisations by the file of that entry.
+
+    Args:
+        settings: Settings of a model, nested in any way.
+
+    Returns:
+        A copy of its dictionaries and lists with paths in these places.
+
+    Raises:
+        ConfigError, CheckpointError, DownloadError: As :func:`zoo_checkpoint`.
+    """
+    if isinstance(settings, Mapping):
+        filled = type(settings)((key, with_zoo_files(value)) for key, value in settings.items())
+        checkpoint = filled.get('checkpoint')
+        if isinstance(checkpoint, str) and checkpoint.startswith(f'{ZOO}:'):
+            filled['checkpoint'] = str(loadable_weights(entry_of(checkpoint[len(ZOO) + 1 :])))
+        return filled
+    if isinstance(settings, list | tuple):
+        return type(settings)(with_zoo_files(value) for value in settings)
+    return settings
 
 
 def loadable_weights(entry: ZooEntry, sha256: str | None = None) -> Path:

@@ -124,13 +124,6 @@ def write_pointer(folder: str | os.PathLike, checkpoint: str | os.PathLike) -> N
         raise _cannot_write(path, error) from error
 
 
-def remove_leftovers(folder: str | os.PathLike) -> None:
-    """Delete the unfinished checkpoints of killed runs from a folder that no run is writing to."""
-    for pattern in ('.*.pth.*.tmp', '.last_checkpoint.*.tmp'):
-        for path in Path(folder).glob(pattern):
-            path.unlink(missing_ok=True)
-
-
 class _ErrorKeeper:
     """File proxy that lets the first write error through torch's C++ writer unchanged.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -33,6 +34,8 @@ class Pretrained:
             :func:`adapt_first_conv`.
         bands: Bands of the module, in order; for ``first_conv='by_name'``.
         source_bands: Bands of the checkpoint, in order.
+        unused: Regular expressions of keys that the module has no place for, e.g. those of the last
+            layers of a classifier whose features are wanted.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Pretrained:
         first_conv: str = 'error',
         bands: Sequence[str] | None = None,
         source_bands: Sequence[str] = RGB,
+        unused: Sequence[str] = (),
     ) -> None:
+        self.unused = tuple(unused)
         self.checkpoint = checkpoint
         self.prefix = prefix
         self.map_location = map_location
@@ -55,6 +60,8 @@ class Pretrained:
         """Fill ``module``."""
         state = state_dict_of(self._read(), self.checkpoint)
         state = select_keys(state, self.prefix, where=self.checkpoint)
+        for pattern in self.unused:
+            state = OrderedDict((k, v) for k, v in state.items() if not re.search(pattern, k))
         state = adapt_first_conv(
             state, module, self.first_conv, self.bands, self.source_bands, where=self.checkpoint
         )

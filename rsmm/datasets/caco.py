@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from rsmm.datasets.scenes import Scene
-from rsmm.datasets.seco import MODES, SeCoDataset
+from rsmm.datasets.seco import SeCoDataset
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB
 
-PAIRED = ('teco', 'caco')
 PERIODS = ('old', 'new')
 
 
@@ -20,9 +19,9 @@ PERIODS = ('old', 'new')
 class CACoDataset(SeCoDataset):
     """Ten dated scenes per place, five recent and five about four years older.
 
-    Files as in :class:`SeCoDataset`. With ``mode='caco'`` or ``'teco'`` the dataset has two samples
-    per place, ``2 i`` from the old set and ``2 i + 1`` from the new one; ``PairedPlaceSampler``
-    keeps them together. The other modes treat all dates of a place alike.
+    Files as in :class:`SeCoDataset`. With ``mode='caco'``, ``'teco'`` or another rule by period the
+    dataset has two samples per place, ``2 i`` from the old set and ``2 i + 1`` from the new one;
+    ``PlaceSampler`` keeps them together. The other modes treat all dates of a place alike.
 
     Added keys in paired modes: period (``'old'`` or ``'new'``), scenes of that period only.
 
@@ -30,7 +29,7 @@ class CACoDataset(SeCoDataset):
 
     Args:
         data_root: Folder of the places.
-        mode: ``'caco'``, ``'teco'`` or a mode of :class:`SeCoDataset`.
+        mode: Name of a date rule: ``'caco'``, ``'teco'`` or one of :class:`SeCoDataset`.
         bands: Bands to load.
         dates_per_set: Dates in each set; of more, the newest and the oldest are used. A place with
             fewer than two full sets is parted at the widest gap between its dates.
@@ -42,8 +41,7 @@ class CACoDataset(SeCoDataset):
     """
 
     TOY_NAME = 'caco'
-    # Three dates are drawn without replacement from each set.
-    MODES = {**MODES, **dict.fromkeys(PAIRED, (False, 3))}
+    HAS_PERIODS = True
 
     def __init__(
         self,
@@ -58,7 +56,6 @@ class CACoDataset(SeCoDataset):
         **kwargs,
     ) -> None:
         self.dates_per_set = dates_per_set
-        self.paired = mode in PAIRED
         super().__init__(
             data_root=data_root,
             mode=mode,
@@ -70,16 +67,22 @@ class CACoDataset(SeCoDataset):
             **kwargs,
         )
 
+    @property
+    def paired(self) -> bool:
+        """Two samples per place, which a sampler must keep together."""
+        return self.rule.by_period
+
     def enough_dates(self, place: str, scenes: list[Scene]) -> bool:
         """In paired modes both sets must hold the dates that are drawn."""
         if not self.paired:
             return super().enough_dates(place, scenes)
+        needed = self.rule.num_dates
         smaller = min(len(part) for part in self._periods(scenes, [s.date for s in scenes]))
-        if smaller >= self.num_dates:
+        if smaller >= needed:
             return True
         self.bad.report(
             'places with too few dates',
-            f'mode {self.mode!r} draws {self.num_dates} dates from each of two sets of '
+            f'mode {self.mode!r} draws {needed} dates from each of two sets of '
             f'{self.dates_per_set}, the place has {len(scenes)} dates in all',
             f'{self.data_root}/{place}',
             'Remove the place, or set dates_per_set',

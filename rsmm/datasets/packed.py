@@ -6,7 +6,8 @@ then read at memory speed. A pack is a folder of
 - ``images.bin``: all images (H, W, C) behind one another in their stored dtype,
 - ``index.npz``: where each starts, its height and width, its affine transform and CRS number,
 - ``names.txt``: one path per image, relative to the root it came from,
-- ``pack.json``: format version, dtype, bands, nodata and the list of CRSs.
+- ``pack.json``: format version, dtype, bands, nodata and the list of CRSs,
+- ``done.json``: hashes of all these (:mod:`rsmm.utils.done_marker`).
 
 Splits, labels and transforms are untouched: dataset classes take ``packed=FOLDER``.
 """
@@ -22,9 +23,11 @@ import numpy as np
 
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import band_indices
+from rsmm.utils.done_marker import DoneMarker
 
 PACK_VERSION = 1
 PACK_COMMAND = 'python tools/dataset_converters/pack_dataset.py'
+PACK_FILES = ('images.bin', 'index.npz', 'names.txt', 'pack.json')
 
 
 class Pack:
@@ -91,6 +94,11 @@ class Pack:
             'crs': self.crs[number] if number >= 0 else None,
             'transform': None if transform[0] != transform[0] else tuple(transform),
         }
+
+
+def pack_marker(folder: Path) -> DoneMarker:
+    """Return the marker that vouches for the files of a pack."""
+    return DoneMarker(folder / 'done.json', {'format': 'pack', 'version': PACK_VERSION})
 
 
 def _map_images(path: Path, dtype: str, count: int) -> np.ndarray:

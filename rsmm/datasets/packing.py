@@ -11,13 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from rsmm.datasets.packed import PACK_VERSION, Pack, open_pack
-from rsmm.datasets.scene_shards import SHARD_VERSION, open_shards, read_plan, shard_path
+from rsmm.datasets.packed import PACK_FILES, PACK_VERSION, Pack, open_pack, pack_marker
+from rsmm.datasets.scene_shards import (
+    SHARD_VERSION,
+    open_shards,
+    read_plan,
+    shard_marker,
+    shard_path,
+)
 from rsmm.datasets.transforms.loading import LoadRaster
 from rsmm.datasets.transforms.scenes import LoadScenes
 from rsmm.errors import DataError
 from rsmm.registry import DATASETS
 from rsmm.utils import atomic_write, track
+from rsmm.utils.done_marker import folder_stamp
+from rsmm.utils.leftovers import SUFFIX, remove_leftovers, sweep_once, temporary_prefix
+from rsmm.utils.lock import hold_folder
 from rsmm.utils.outputs import names_as_lines
 
 
@@ -49,16 +58,16 @@ def write_pack(
             'exists already', where=out, fix='Choose another --out, or --overwrite a pack'
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=out.parent))
-    try:
+    sweep_once(out.parent)
+    with tempfile.TemporaryDirectory(
+        prefix=temporary_prefix(out), suffix=SUFFIX, dir=out.parent
+    ) as folder:
+        partial = Path(folder, 'new')
+        partial.mkdir()
         _write_files(partial, names, load)
-        if out.exists():
-            shutil.rmtree(out)
-        partial.chmod(0o755)
+        if out.exists():  # moved aside whole: no moment shows half of it
+            os.replace(out, Path(folder, 'old'))
         os.replace(partial, out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     open_pack.cache_clear()
     return out
 
@@ -83,6 +92,7 @@ def _write_files(folder: Path, names: Sequence[str], load: Callable[[int], dict]
     )
     (folder / 'names.txt').write_text(names_as_lines(names, folder), encoding='utf-8')
     (folder / 'pack.json').write_text(json.dumps(index.about(), indent=1), encoding='utf-8')
+    pack_marker(folder).write(folder / name for name in PACK_FILES)
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -181,6 +191,7 @@ def write_shards(
     size: int,
     resample: str,
     scenes_per_shard: int = 1024,
+    stamp: Callable[[str], object] = str,
 ) -> int:
     """Pack scenes, or finish packing them.
 
@@ -192,9 +203,11 @@ def write_shards(
         size: Height and width in pixels.
         resample: How ``load`` brings bands to the grid; kept for the reader.
         scenes_per_shard: Scenes per file.
+        stamp: Tells the files of a scene from later versions of them, by its name: a shard with a
+            scene that has changed is written again.
 
     Returns:
-        Number of shards written now; complete ones are kept.
+        Number of shards written now; complete and undamaged ones of the same scenes are kept.
 
     Raises:
         DataError: The folder holds something else, or scenes of another dtype or size.
@@ -209,36 +222,47 @@ def write_shards(
         'resample': resample,
         'scenes_per_shard': scenes_per_shard,
     }
-    _write_plan(out, about, names)
-    shape = (size, size, len(bands))
-    starts = range(0, len(names), scenes_per_shard)
-    missing = []
-    for number, start in enumerate(starts):
-        part = names[start : start + scenes_per_shard]
-        path = shard_path(out, number)
-        if not path.is_file() or path.stat().st_size != len(part) * first.nbytes:
-            missing.append((path, part))
-    check_space(out, sum(len(part) for _, part in missing) * first.nbytes)
-    for path, part in track(missing, 'Packing shards'):
-        with atomic_write(path) as file:
-            for name in part:
-                scene = load(name)
-                if scene.shape != shape or scene.dtype != first.dtype:
-                    raise DataError(
-                        f'expected {shape} {first.dtype}, found {scene.shape} {scene.dtype}',
-                        where=name,
-                        fix='Pack archives of one dtype only: uint8 and uint16 differ in scale',
-                    )
-                file.write(np.ascontiguousarray(scene).data)
+    out.mkdir(parents=True, exist_ok=True)
+    with hold_folder(out):
+        remove_leftovers(out, held=True)
+        _write_plan(out, about, names)
+        missing = []
+        for number, start in enumerate(range(0, len(names), scenes_per_shard)):
+            part = names[start : start + scenes_per_shard]
+            marker = shard_marker(out, number, about, part, [stamp(name) for name in part])
+            if marker.facts() is None:
+                missing.append((shard_path(out, number), part, marker))
+        check_space(out, sum(len(part) for _, part, _ in missing) * first.nbytes)
+        for path, part, marker in track(missing, 'Packing shards'):
+            with marker.renewed() as renewal:
+                _write_shard(path, part, load, first)
+                renewal.outputs = [path]
     open_shards.cache_clear()
     return len(missing)
+
+
+def _write_shard(
+    path: Path, names: Sequence[str], load: Callable[[str], np.ndarray], first: np.ndarray
+) -> None:
+    """Write scenes behind one another; each must be like the first of all."""
+    with atomic_write(path) as file:
+        for name in names:
+            scene = load(name)
+            if scene.shape != first.shape or scene.dtype != first.dtype:
+                raise DataError(
+                    f'expected {first.shape} {first.dtype}, found {scene.shape} {scene.dtype}',
+                    where=name,
+                    fix='Pack archives of one dtype only: uint8 and uint16 differ in scale',
+                )
+            file.write(np.ascontiguousarray(scene).data)
 
 
 def _write_plan(out: Path, about: dict, names: Sequence[str]) -> None:
     """Write the plan, or check that the one that is there is the same."""
     text = names_as_lines(names, out)
-    if out.exists() and any(out.iterdir()):
-        same = read_plan(out) == about
+    found = read_plan(out)
+    if found is not None or _strangers(out):
+        same = found == about
         if not same or (out / 'names.txt').read_text(encoding='utf-8') != text:
             raise DataError(
                 'holds other scenes or another pack',
@@ -246,12 +270,16 @@ def _write_plan(out: Path, about: dict, names: Sequence[str]) -> None:
                 fix='Choose another --out, or remove the folder',
             )
         return
-    out.mkdir(parents=True, exist_ok=True)
     # The names first: a folder with a plan always has them.
     with atomic_write(out / 'names.txt', 'w', encoding='utf-8') as file:
         file.write(text)
     with atomic_write(out / 'shards.json', 'w', encoding='utf-8') as file:
         json.dump(about, file, indent=1)
+
+
+def _strangers(out: Path) -> bool:
+    """Whether a folder without a plan holds more than a killed run leaves while it writes one."""
+    return any(path.name not in ('names.txt', '.lock') for path in out.iterdir())
 
 
 def pack_scenes(
@@ -275,6 +303,9 @@ def pack_scenes(
     def load(name: str) -> np.ndarray:
         return loader.read({'name': name, 'folder': f'{dataset.data_root}/{name}'}, dataset.bands)
 
+    def stamp(name: str) -> list:
+        return folder_stamp(Path(dataset.data_root, name))
+
     return write_shards(
         out,
         names,
@@ -283,4 +314,5 @@ def pack_scenes(
         size=size,
         resample=resample,
         scenes_per_shard=scenes_per_shard,
+        stamp=stamp,
     )

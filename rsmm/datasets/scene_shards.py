@@ -5,7 +5,8 @@ A pack is a folder of
 
 - ``shards.json``: format version, dtype, bands, size, resampling, scenes per shard,
 - ``names.txt``: ``<place>/<product id>`` of every scene, in the order of the rows,
-- ``shard-00000.bin``, ...: scenes ``(S, S, C)`` behind one another.
+- ``shard-00000.bin``, ...: scenes ``(S, S, C)`` behind one another,
+- ``shard-00000.json``, ...: what each was made from, and its hash (:mod:`rsmm.utils.done_marker`).
 
 The plan is written first and each shard appears only when it is complete, so an interrupted run
 goes on where it stopped.
@@ -14,6 +15,7 @@ goes on where it stopped.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ import numpy as np
 from rsmm.datasets.scenes import Scene, scene_date
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import band_indices
+from rsmm.utils.done_marker import DoneMarker
 
 SHARD_VERSION = 1
 PACK_COMMAND = 'python tools/dataset_converters/pack_scenes.py'
@@ -118,6 +121,23 @@ class SceneShards:
 def shard_path(folder: Path, number: int) -> Path:
     """File of a shard."""
     return folder / f'shard-{number:05d}.bin'
+
+
+def shard_marker(
+    folder: Path, number: int, about: dict, names: Sequence[str], stamps: Sequence
+) -> DoneMarker:
+    """Return the marker of a shard.
+
+    Args:
+        folder: Of the pack.
+        number: Of the shard.
+        about: The plan.
+        names: Of its scenes.
+        stamps: Of the files of each.
+    """
+    text = json.dumps([about, list(names), list(stamps)], sort_keys=True)
+    made = {'scenes': hashlib.sha256(text.encode()).hexdigest()}
+    return DoneMarker(shard_path(folder, number).with_suffix('.json'), made)
 
 
 def _read_names(folder: Path) -> list[str]:

@@ -11,20 +11,12 @@ from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from rsmm.datasets.base import RSDataset
+from rsmm.datasets.date_rules import date_rule
 from rsmm.datasets.scenes import BadPlaces, Scene, band_files, scan_scenes
-from rsmm.errors import ConfigError, DataError, did_you_mean
+from rsmm.errors import ConfigError, DataError
 from rsmm.geo.raster import opened
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, resolve_bands
-
-#: Per method: does a sample stand for one image (else for a place), and how many dates it needs.
-MODES: dict[str, tuple[bool, int]] = {
-    'moco': (True, 1),
-    'moco_tp': (False, 2),
-    'seco': (False, 3),
-    'sa_moco': (True, 1),
-    'saco': (True, 2),
-}
 
 
 @DATASETS.register_module()
@@ -44,7 +36,8 @@ class SeCoDataset(RSDataset):
 
     Args:
         data_root: Folder of the places.
-        mode: ``'moco'``, ``'moco_tp'``, ``'seco'``, ``'sa_moco'`` or ``'saco'``.
+        mode: Name of a date rule (:mod:`rsmm.datasets.date_rules`), one that needs no periods:
+            ``'moco'``, ``'moco_tp'``, ``'seco'``, ``'sa_moco'``, ``'saco'`` or one's own.
         bands: Bands to load: names or the name of an order (``'seco'`` for all 12).
         split: ``'train'``, ``'val'``, or None for all. Decided by place: no place is in both.
         val_fraction: Share of the places in ``'val'``.
@@ -59,7 +52,7 @@ class SeCoDataset(RSDataset):
 
     METAINFO = {'task_name': 'selfsup'}
     TOY_NAME = 'seco'
-    MODES = MODES
+    HAS_PERIODS = False
 
     def __init__(
         self,
@@ -73,18 +66,18 @@ class SeCoDataset(RSDataset):
         **kwargs,
     ) -> None:
         name = type(self).__name__
-        if mode not in self.MODES:
+        self.rule = date_rule(mode, name)
+        if self.rule.by_period and not self.HAS_PERIODS:
             raise ConfigError(
-                f'mode={mode!r} does not exist.{did_you_mean(mode, self.MODES)}',
+                f'mode={mode!r} compares an old and a new set of dates, which {name} has not',
                 where=name,
-                fix=f'Known: {", ".join(self.MODES)}',
+                fix='Use CACoDataset',
             )
         if split not in (None, 'train', 'val') or on_bad not in ('error', 'skip'):
             raise ConfigError(f'split={split!r}, on_bad={on_bad!r} do not exist', where=name)
         if not 0 <= val_fraction <= 1:
             raise ConfigError(f'val_fraction={val_fraction} is not in [0, 1]', where=name)
         self.mode = mode
-        self.per_image, self.num_dates = self.MODES[mode]
         self.bands = resolve_bands(bands)
         self.split = split
         self.val_fraction = val_fraction
@@ -123,11 +116,11 @@ class SeCoDataset(RSDataset):
 
     def enough_dates(self, place: str, scenes: list[Scene]) -> bool:
         """Whether a place has the dates that the mode draws; reports it if not."""
-        if len(scenes) >= self.num_dates:
+        if len(scenes) >= self.rule.num_dates:
             return True
         self.bad.report(
             'places with too few dates',
-            f'mode {self.mode!r} draws {self.num_dates} dates, the place has {len(scenes)}',
+            f'mode {self.mode!r} draws {self.rule.num_dates} dates, the place has {len(scenes)}',
             f'{self.data_root}/{place}',
             'Remove the place',
         )
@@ -157,9 +150,10 @@ class SeCoDataset(RSDataset):
             return None
         name, _ = RSDataset.get_data_info(self, 0)['scenes'][0]
         try:
-            with opened(
-                band_files(Path(self.data_root) / name)[self.bands[0]], sidecars=False
-            ) as file:
+            files = band_files(Path(self.data_root) / name)
+            if self.bands[0] not in files:  # bands of another layout, read by its own transform
+                return None
+            with opened(files[self.bands[0]], sidecars=False) as file:
                 return file.dtypes[0]
         except DataError:
             # Whoever loads this scene reports what is wrong with it.
@@ -172,7 +166,7 @@ class SeCoDataset(RSDataset):
     def number_samples(self) -> np.ndarray:
         """Row of the place and position of its image for every sample, ``(n, 2)``."""
         places = self.num_places()
-        if not self.per_image:
+        if not self.rule.per_image:
             return np.stack([np.arange(places), np.full(places, -1)], axis=1)
         counts = [len(RSDataset.get_data_info(self, i)['scenes']) for i in range(places)]
         rows = np.repeat(np.arange(places), counts)

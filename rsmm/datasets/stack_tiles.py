@@ -21,6 +21,7 @@ from rsmm.geo.missing import fill_missing
 from rsmm.geo.raster import read_raster
 from rsmm.geo.tags import check_tags
 from rsmm.utils import track
+from rsmm.utils.done_marker import content_stamp
 from rsmm.utils.listing import TIFF, list_files, list_folders
 
 #: One date of a stack: a file with all bands, or one file per band.
@@ -168,6 +169,12 @@ def pack_stacks(
         top, left = int(row), int(column)
         return image(stack, day)[top : top + size, left : left + size]
 
+    def stamp(name: str) -> list:
+        place, day = name.split('/')
+        source = stacks[place.rsplit('_', 2)[0]][day]
+        files = [source] if isinstance(source, Path) else [source[band] for band in bands]
+        return [full_scale, *map(content_stamp, files)]
+
     names = []
     for stack, dates in track(stacks.items(), 'Cutting tiles'):
         shapes = np.array([image(stack, day).shape[:2] for day in dates])
@@ -189,6 +196,7 @@ def pack_stacks(
         size=size,
         resample='auto',
         scenes_per_shard=scenes_per_shard,
+        stamp=stamp,
     )
 
 

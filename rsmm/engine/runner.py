@@ -16,11 +16,11 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from rsmm.checkpoints.files import remove_leftovers
 from rsmm.datasets.base import check_same_classes
 from rsmm.engine.backends import checked_backends
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
+from rsmm.engine.pause import lasting_workers, pause_on_signals
 from rsmm.engine.runner_checkpoint import (
     load_runner_checkpoint,
     resume_runner,
@@ -28,7 +28,8 @@ from rsmm.engine.runner_checkpoint import (
 )
 from rsmm.errors import ConfigError
 from rsmm.models.channels import check_bands, fill_channels
-from rsmm.registry import RUNNERS
+from rsmm.registry import FUNCTIONS, RUNNERS
+from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.lock import hold_folder
 
 
@@ -42,8 +43,14 @@ class Runner(MMEngineRunner):
     - every dataset draws its randomness from seed, epoch and sample
       (:class:`rsmm.datasets.seeded.SeededDataset`), every training step from seed and step;
     - checkpoints are written atomically, load as weights only and resume exactly;
+    - SIGTERM and SIGUSR1 save and stop a training, which goes on in the middle of an epoch;
     - a work folder serves one training run at a time.
+
+    Attributes:
+        saved_at: Epoch and step of the newest checkpoint that the run can go on from.
     """
+
+    saved_at: tuple[int, int] | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:
@@ -140,14 +147,19 @@ class Runner(MMEngineRunner):
         config = copy.deepcopy(dataloader)
         if isinstance(config['dataset'], dict):
             config['dataset'] = dict(type='rsmm.SeededDataset', dataset=config['dataset'])
-        if isinstance(config.get('collate_fn'), dict):
+        collate = config.get('collate_fn')
+        if isinstance(collate, dict):
             # mmengine notes the package that a base comes from, and hands the note to the function.
-            config['collate_fn'].pop('_scope_', None)
+            collate.pop('_scope_', None)
+        if isinstance(collate, dict) and isinstance(collate.get('type'), str):
+            # mmengine asks its own registry, which does not know entries of rsmm or of its users.
+            collate['type'] = FUNCTIONS.get(collate['type'])
         if config.get('num_workers', 0) == 0:
             # torch refuses these two without workers; a debugging override should not need them.
             config.pop('persistent_workers', None)
             config.pop('prefetch_factor', None)
         loader = MMEngineRunner.build_dataloader(config, seed, diff_rank_seed)
+        loader.worker_init_fn = lasting_workers(loader.worker_init_fn)
         if hasattr(loader.sampler, 'check_batch'):
             loader.sampler.check_batch(loader.batch_size)
         if loader.drop_last and len(loader.sampler) < loader.batch_size:
@@ -162,6 +174,7 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register mmengine's default hooks and what every run of rsmm has beside them."""
         own = {
+            'pause': dict(type='rsmm.PauseHook'),
             'random_state': dict(type='rsmm.RandomStateHook'),
             'reduce_loss': dict(type='rsmm.ReduceLossHook'),
             'run_summary': dict(type='rsmm.RunSummaryHook'),
@@ -180,11 +193,23 @@ class Runner(MMEngineRunner):
 
     def train(self) -> nn.Module:
         """Train, holding the work folder so that no second run writes into it."""
-        with hold_folder(self.work_dir, enabled=is_main_process()), self._loaders_closed():
+        with (
+            hold_folder(self.work_dir, enabled=is_main_process()),
+            pause_on_signals(),
+            self._loaders_closed(),
+        ):
             if is_main_process():
-                remove_leftovers(self.work_dir)
+                remove_leftovers(self.work_dir, held=True)
             super().dump_config()
             return super().train()
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; ``by_epoch`` chooses rsmm's, which go on in the middle of an epoch."""
+        if isinstance(loop, dict) and 'by_epoch' in loop and 'type' not in loop:
+            loop = dict(loop)
+            kind = 'Epoch' if loop.pop('by_epoch') else 'Iter'
+            loop['type'] = f'rsmm.{kind}BasedTrainLoop'
+        return super().build_train_loop(loop)
 
     def build_val_loop(self, loop):
         """Build the loop; its dataset must have the classes of the one that is trained on."""

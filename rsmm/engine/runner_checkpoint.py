@@ -125,7 +125,6 @@ def _restore_history(state: dict) -> HistoryBuffer:
     return history
 
 
-@master_only
 def save_runner_checkpoint(
     runner: Runner,
     out_dir: str,
@@ -140,8 +139,9 @@ def save_runner_checkpoint(
     """Save the state of a run, with the arguments of mmengine's ``Runner.save_checkpoint``.
 
     Besides weights, optimizer, schedules and log history the file names the versions, the config
-    text, the dataset's meta information, the seed, epoch and step, and the state of the training
-    sampler if it has one.
+    text, the dataset's meta information, the seed, epoch and step, within an epoch too, whether a
+    validation is due, and the state of the training sampler if it has one. The first process
+    writes.
 
     Args:
         runner: The run.
@@ -162,6 +162,17 @@ def save_runner_checkpoint(
     meta = dict(meta or {})
     meta.setdefault('epoch', runner.epoch + by_epoch)
     meta.setdefault('iter', runner.iter + (not by_epoch))
+    if hasattr(runner.train_loop, 'position'):
+        meta |= runner.train_loop.position(meta['epoch'], meta['iter'])
+    _write(runner, Path(out_dir) / filename, meta, save_optimizer, save_param_scheduler)
+    if save_optimizer:  # a run can go on from it
+        runner.saved_at = meta['epoch'], meta['iter']
+
+
+@master_only
+def _write(
+    runner: Runner, path: Path, meta: dict, save_optimizer: bool, save_param_scheduler: bool
+) -> None:
     meta |= _run_facts(runner)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     checkpoint = {
@@ -177,7 +188,7 @@ def save_runner_checkpoint(
     if save_param_scheduler and runner.param_schedulers is not None:
         checkpoint['param_schedulers'] = _scheduler_states(runner.param_schedulers)
     runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-    save_checkpoint_file(plain_state(checkpoint), Path(out_dir) / filename)
+    save_checkpoint_file(plain_state(checkpoint), path)
 
 
 def _run_facts(runner: Runner) -> dict:
@@ -276,7 +287,10 @@ def resume_runner(
             'weights with load_from',
         )
     meta = checkpoint['meta']
-    runner.train_loop._epoch, runner.train_loop._iter = meta['epoch'], meta['iter']
+    if hasattr(runner.train_loop, 'go_to'):
+        runner.train_loop.go_to(meta)
+    else:  # a loop of one's own
+        runner.train_loop._epoch, runner.train_loop._iter = meta['epoch'], meta['iter']
     _resume_seed(runner, meta.get('seed'))
     _warn_of_changes(runner, meta.get('cfg'))
     runner.message_hub.load_state_dict(checkpoint['message_hub'])

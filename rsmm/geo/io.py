@@ -15,6 +15,7 @@ import shapely
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.rasterize import Transform, as_affine
 from rsmm.geo.vector_files import plain_target, read_frame, reproject, vector_format
+from rsmm.utils.leftovers import SUFFIX, sweep_once, temporary_prefix
 
 #: File suffix to the name of the format in GDAL.
 VECTOR_FORMATS = {'.geojson': 'GeoJSON', '.gpkg': 'GPKG'}
@@ -289,7 +290,10 @@ def read_mask_stack(path: str | Path) -> np.ndarray:
 def complete_file(path: Path) -> Iterator[Path]:
     """Give a temporary path with the same suffix, renamed to the final one on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{path.name[:60]}.', dir=path.parent) as folder:
+    sweep_once(path.parent)
+    with tempfile.TemporaryDirectory(
+        prefix=temporary_prefix(path), suffix=SUFFIX, dir=path.parent
+    ) as folder:
         temporary = Path(folder) / path.name
         yield temporary
         os.replace(temporary, path)

@@ -84,7 +84,8 @@ def failures_of(path: str | Path) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _file_errors()):
             raise
-        if '://' not in str(path) and not Path(path).exists():
+        far = '://' in str(path) or str(path).startswith('/vsi')
+        if not far and not Path(path).exists():
             raise absent(path) from error
         raise DataError(f'cannot be read ({_reason(error)})', where=path, fix=MEND) from error
 

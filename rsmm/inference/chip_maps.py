@@ -18,6 +18,7 @@ class ChipMap(nn.Module):
     """
 
     num_dates = 1
+    map_kind = 'chips'
     #: Chips of 640 m at 10 m, as EuroSAT cuts them, overlapping by half.
     tile, stride = 64, 32
 
@@ -35,6 +36,10 @@ class ChipMap(nn.Module):
         samples = self.classifier.predict(inputs)
         scores = inputs.new_tensor([sample.pred_score.tolist() for sample in samples])
         return scores[..., None, None].expand(-1, -1, *inputs.shape[-2:])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return them as they are: they are probabilities."""
+        return logits
 
     def decide(self, logits: Tensor) -> Tensor:
         """Return the most probable class (N, H, W)."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.config import Config
 from torch import nn
 
 from rsmm.errors import ConfigError, DataError
@@ -68,18 +69,34 @@ def load_detector(
     from rsmm.apis.model import build_model
 
     settings = load_config(config, options)
-    head = settings.model.get('bbox_head') or settings.model.get('roi_head', {}).get('bbox_head')
+    return detector_of(build_model(settings, checkpoint, device=device), settings)
+
+
+def detector_of(model: nn.Module, config: Config) -> Detector:
+    """Describe a built detector by its config.
+
+    Raises:
+        ConfigError: The config's model is no detector.
+    """
+    head = box_head(config)
     if head is None:
-        raise ConfigError('its model has no bbox_head, so it detects no objects', where=config)
-    model = build_model(settings, checkpoint, device=device)
+        raise ConfigError(
+            'its model has no bbox_head, so it detects no objects', where=config.filename
+        )
     classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or ()
-    if len(classes) != head.num_classes:
-        classes = [f'class {label}' for label in range(head.num_classes)]
-    dataset = settings.get('test_dataloader', {}).get('dataset', {})
+    if len(classes) != head['num_classes']:
+        classes = [f'class {label}' for label in range(head['num_classes'])]
+    dataset = config.get('test_dataloader', {}).get('dataset', {})
     scales = [s['scale'] for s in dataset.get('pipeline', ()) if s['type'].endswith('Resize')]
     return Detector(
         model, tuple(classes), tuple(scales[-1]) if scales else None, dataset.get('tile')
     )
+
+
+def box_head(config: Config) -> Mapping | None:
+    """Settings of the head that puts out boxes, None for models of another kind."""
+    model = config.model
+    return model.get('bbox_head') or (model.get('roi_head') or {}).get('bbox_head')
 
 
 def find_images(paths: Sequence[str | Path]) -> list[Path]:
@@ -155,7 +172,7 @@ def detect_files(
         keep_inputs(path, images)
     results, shapes = [], []
     for path in map(Path, images):
-        read, shape, place = _opened(path, bands, whole=tile is None)
+        read, shape, place = open_image(path, bands, whole=tile is None)
         found = detect_scene(
             read,
             shape,
@@ -186,7 +203,7 @@ def written_files(
     return [*files, out / 'detections.json']
 
 
-def _opened(path: Path, bands: Sequence[str] | None, whole: bool):
+def open_image(path: str | Path, bands: Sequence[str] | None, whole: bool):
     """Reader, (H, W) and place of an image; one that has to be decoded whole is read once."""
     from rsmm.datasets.transforms.pictures import as_rgb
     from rsmm.geo.streaming import Stack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -46,3 +47,20 @@ class MapModel(Protocol):
 
     def decide(self, logits: Tensor) -> Tensor:
         """Turn logits (N, K, H, W) into labels (N, H, W)."""
+
+
+def class_probabilities(model: nn.Module, logits: Tensor) -> Tensor:
+    """Return the probability of each class, (N, K, H, W), of a model's logits.
+
+    A model says it itself by ``probabilities``; for others logits compete (softmax), and a single
+    one is that of class 1 against class 0.
+    """
+    if hasattr(model, 'probabilities'):
+        return model.probabilities(logits)
+    return two_classes(logits) if logits.shape[1] == 1 else logits.softmax(dim=1)
+
+
+def two_classes(logits: Tensor) -> Tensor:
+    """Turn the first channel of logits (N, K, H, W) into probabilities of no and yes."""
+    yes = logits[:, :1].sigmoid()
+    return torch.cat([1 - yes, yes], dim=1)

@@ -1,9 +1,9 @@
 """The row of the papers' tables for any encoder: EuroSAT, PASTIS, GID and OSCD in one call.
 
 Every cell (encoder, task, seed) is an ordinary run of an ordinary config in a folder of its own,
-independent of the others. A finished cell leaves ``done.json`` and is not run again; a failed one
-leaves ``error.txt`` and is tried again by the next call. Calls that share an output folder share
-the work: each takes the cells that no other holds.
+independent of the others. A finished cell leaves ``done.json`` (:mod:`rsmm.utils.done_marker`) and
+is not run again; a failed one leaves ``error.txt`` and is tried again by the next call. Calls that
+share an output folder share the work: each takes the cells that no other holds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from pathlib import Path
 
 from rsmm.apis.model import RANDOM
 from rsmm.errors import ConfigError, RsmmError, did_you_mean
+from rsmm.studies.steps import prepare_folder, resume_from
 from rsmm.utils import atomic_write
+from rsmm.utils.done_marker import DoneMarker, content_stamp, read_marker
+from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.lock import hold_folder
+from rsmm.utils.outputs import plain_name
 
 DONE, ERROR = 'done.json', 'error.txt'
 
@@ -82,6 +86,7 @@ def parse_checkpoints(arguments: Sequence[str]) -> dict[str, str | None]:
         if argument != RANDOM and '://' not in path and not Path(path).is_file():
             raise ConfigError('there is no such file', where=f'--checkpoints {argument}')
         name = name or (RANDOM if argument == RANDOM else Path(path).stem)
+        plain_name(name, f'--checkpoints {argument}', 'Name it: --checkpoints NAME=FILE')
         if name in found:
             raise ConfigError(
                 f'two checkpoints are called {name!r}', fix='Name them: --checkpoints a=... b=...'
@@ -215,23 +220,35 @@ def backbone_prefix(checkpoint: str) -> str | None:
     return 'backbone.' if any(key.startswith('backbone.') for key in state) else None
 
 
+def cell_marker(cell: Cell, out: str, options: Mapping[str, object]) -> DoneMarker:
+    """Return the marker of a cell: its options and the content of its encoder's file."""
+    made = {'options': dict(options), 'encoder': None}
+    if cell.checkpoint is not None and Path(cell.checkpoint).is_file():
+        made['encoder'] = content_stamp(cell.checkpoint)[1:]  # under whatever name
+    return DoneMarker(cell.folder(Path(out)) / DONE, made)
+
+
 def is_done(cell: Cell, out: str, options: Mapping[str, object]) -> bool:
-    """Whether a cell has been run with these options.
+    """Whether a cell has been run with these options and this encoder.
 
     Raises:
         ConfigError: It has been run with others; mixing the two would spoil the table.
     """
-    path = cell.folder(Path(out)) / DONE
-    if not path.is_file():
+    marker = cell_marker(cell, out, options)
+    if marker.facts() is not None:
+        return True
+    found = read_marker(marker.path)
+    if found is None:
         return False
-    found = json.loads(path.read_text(encoding='utf-8'))['options']
-    if found != json.loads(json.dumps(dict(options))):
-        raise ConfigError(
-            f'was run with {found}, now asked for {dict(options)}',
-            where=path,
-            fix='Use another --out, or delete this folder',
-        )
-    return True
+    made = found['made']
+    what = f'{made["options"]}, now asked for {dict(options)}'
+    if made['options'] == json.loads(json.dumps(dict(options))):
+        what = f'another file in the place of {cell.checkpoint}'
+    raise ConfigError(
+        f'was run with {what}',
+        where=marker.path,
+        fix='Use another --out, or delete this folder',
+    )
 
 
 def _run_apart(job: tuple[Cell, str, dict]) -> None:
@@ -255,11 +272,12 @@ def _run_quietly(job: tuple[Cell, str, dict]) -> None:
         with hold_folder(folder):
             if is_done(*job):
                 return
+            remove_leftovers(folder, deep=True, held=True)
             (folder / ERROR).unlink(missing_ok=True)
             try:
-                metrics = run_cell(cell, folder, options)
-                with atomic_write(folder / DONE, 'w', encoding='utf-8') as file:
-                    json.dump({'metrics': metrics, 'options': options}, file, indent=1)
+                with cell_marker(*job).renewed() as renewal:
+                    prepare_folder(folder / 'run', cell_marker(*job).made)
+                    renewal.facts = {'metrics': run_cell(cell, folder, options)}
             except Exception as error:
                 text = str(error) if isinstance(error, RsmmError) else repr(error)
                 with atomic_write(folder / ERROR, 'w', encoding='utf-8') as file:
@@ -275,11 +293,13 @@ def run_cell(cell: Cell, folder: Path, options: Mapping[str, object]) -> dict[st
 
     run = folder / 'run'
     config = zoo_root() / 'configs' / TASKS[cell.task].config
-    begun = run.is_dir() and any(run.glob('*.pth'))
     # mmengine keeps loggers by name for the life of the process.
     name = f'benchmark-{cell.task}-{cell.name}-{cell.seed}'
     runner = train(
-        config, work_dir=str(run), resume=begun, options={**options, 'experiment_name': name}
+        config,
+        work_dir=str(run),
+        resume=resume_from(run),
+        options={**options, 'experiment_name': name},
     )
     metrics = runner.test()
     wanted = TASKS[cell.task].metrics.values()
@@ -295,7 +315,7 @@ def write_table(out: Path, cells: Sequence[Cell], jobs: Sequence[tuple]) -> dict
     for cell, job in zip(cells, jobs, strict=True):
         folder = cell.folder(out)
         if is_done(*job):
-            metrics = json.loads((folder / DONE).read_text(encoding='utf-8'))['metrics']
+            metrics = cell_marker(*job).facts()['metrics']
             for title, key in TASKS[cell.task].metrics.items():
                 values.setdefault((cell.name, cell.task, title), []).append(metrics[key])
             continue

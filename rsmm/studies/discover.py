@@ -1,15 +1,14 @@
 """From folders of dated images to a catalogue of change events.
 
 Every cell is one unit of work with a folder of its own, ``work/<cell>``: features, then labels,
-then events. Each leaves a note of what it was made from, so an interrupted run goes on where it
-stopped, a changed option redoes what depends on it, and several processes share the list.
+then events. Each leaves a marker (:mod:`rsmm.utils.done_marker`), so an interrupted run goes on
+where it stopped, a changed option redoes what depends on it, and several processes share the list.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import shutil
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -33,11 +32,15 @@ from rsmm.studies.discover_export import (
 from rsmm.studies.discover_features import feature_signature, load_features
 from rsmm.studies.discover_options import DiscoverOptions
 from rsmm.utils import atomic_write, track
+from rsmm.utils.done_marker import DoneMarker, content_stamp
+from rsmm.utils.leftovers import remove_leftovers
+from rsmm.utils.listing import list_files, list_folders
 from rsmm.utils.lock import hold_folder
 
 # Goes up whenever the same settings no longer give the same events.
 _VERSION = 1
-_FEATURES, _LABELS, _EVENTS = 'features.npy', 'labels.npz', 'events.json'
+_FEATURES, _LABELS = 'features.npy', 'labels.npz'
+_JOINED = ('events.csv', 'events.gpkg', 'events.html')
 # Options that shape the features; those that shape the labels are all but these and the cuts.
 _OF_FEATURES = ('bands', 'normalise', 'bad_frames')
 _OF_CUTS = ('min_voxels', 'min_pixels', 'min_clear', 'min_dates', 'keep_features')
@@ -65,6 +68,10 @@ class Job:
     def folder(self) -> Path:
         """Work folder of the cell."""
         return self.out / 'work' / self.cell.name
+
+    def marker(self, stage: str) -> DoneMarker:
+        """Marker of ``'features'``, ``'labels'`` or ``'events'``."""
+        return DoneMarker(self.folder / f'{stage}.json', _signature(self, stage), self.out)
 
 
 def run_discovery(
@@ -111,6 +118,7 @@ def run_discovery(
     model = feature_signature(config, checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     with hold_folder(out):
+        remove_leftovers(out, deep=True, held=True)
         enough = [cell for cell in found if len(cell) >= options.min_dates]
         notes = [_few(cell, options) for cell in found if len(cell) < options.min_dates]
         if not enough:
@@ -140,7 +148,10 @@ def _few(cell: Cell, options: DiscoverOptions) -> str:
 
 def _run(jobs: Sequence[Job], settings: tuple, processes: int) -> dict[str, RsmmError]:
     """Do all jobs; return the errors by cell."""
-    waiting = [job for job in jobs if _done(job) is None]
+    waiting = [job for job in jobs if job.marker('events').facts() is None]
+    if waiting:  # what joins all cells is no longer true
+        for name in _JOINED:
+            (jobs[0].out / name).unlink(missing_ok=True)
     if processes > 1 and len(waiting) > 1:
         context = multiprocessing.get_context('spawn')
         with ProcessPoolExecutor(processes, context, _start_worker, settings) as pool:
@@ -180,17 +191,27 @@ def process_cell(job: Job, extract=None) -> list[dict]:
     cuts = job.options.to_dict('min_voxels', 'min_pixels', 'min_clear')
     events = cut_events(labels, _clouds(cell, labels, facts), scale=facts['scale'], **cuts)
     events = [replace(event, place=cell.name) for event in event_scores(events, strength)]
-    _remove_slices(job)
-    write_slices(job.out, cell, events, job.layouts)
-    place = cell.place()
-    notes = list(cell.notes)
-    if facts['dropped_frames']:
-        share = job.options.max_share
-        notes.append(f'{facts["dropped_frames"]} frames changed over more than {share:g} left out')
-    rows = [event_row(cell, event, place) for event in events]
-    result = {'rows': rows, 'notes': notes, 'place': place_json(place), 'facts': facts}
-    _write_json(job.folder / _EVENTS, {'made': _signature(job, 'events'), **result})
+    with job.marker('events').renewed(_slices(job)) as renewal:
+        write_slices(job.out, cell, events, job.layouts)
+        place = cell.place()
+        notes = list(cell.notes)
+        if facts['dropped_frames']:
+            share = job.options.max_share
+            notes.append(
+                f'{facts["dropped_frames"]} frames changed over more than {share:g} left out'
+            )
+        rows = [event_row(cell, event, place) for event in events]
+        renewal.outputs = _slices(job)
+        renewal.facts = {'rows': rows, 'notes': notes, 'place': place_json(place), 'facts': facts}
+    _remove_empty(job.out / 'events')
     return rows
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders of events that are no more."""
+    for path in list_folders(folder) if folder.is_dir() else ():
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def _clouds(cell: Cell, labels: np.ndarray, facts: Mapping) -> np.ndarray | None:
@@ -204,10 +225,9 @@ def _clouds(cell: Cell, labels: np.ndarray, facts: Mapping) -> np.ndarray | None
 
 def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
     """Return the frames used, labels, strengths and facts, from disk if they are there."""
-    made = _signature(job, 'labels')
-    path, note = job.folder / _LABELS, job.folder / 'labels.json'
-    found = _read_json(note)
-    if found and found['made'] == made and path.is_file():
+    marker, path = job.marker('labels'), job.folder / _LABELS
+    found = marker.facts()
+    if found is not None:
         with np.load(path) as stored:
             return _used(job, found), stored['label_images'], stored['strength'], found['facts']
     cell, features, shape = _features(job, extract)
@@ -219,9 +239,11 @@ def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
         labels = np.zeros((len(cell), *features.shape[2:]), np.int32)
         strength, facts = np.zeros(1), {'dropped_frames': 0}
     facts |= {'scale': shape[0] // features.shape[2], 'shape': shape}
-    with atomic_write(path) as file:
-        np.savez_compressed(file, label_images=labels, strength=strength)
-    _write_json(note, {'made': made, 'facts': facts, **_used_note(cell)})
+    with marker.renewed([path]) as renewal:
+        with atomic_write(path) as file:
+            np.savez_compressed(file, label_images=labels, strength=strength)
+        renewal.outputs = [path]
+        renewal.facts = {'facts': facts, **_used_note(cell)}
     del features
     if not job.options.keep_features:
         (job.folder / _FEATURES).unlink(missing_ok=True)
@@ -230,15 +252,14 @@ def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
 
 def _features(job: Job, extract) -> tuple[Cell, np.ndarray, list[int]]:
     """Return the frames used, features as a memory map and the shape of the frames."""
-    made = _signature(job, 'features')
-    path, note = job.folder / _FEATURES, job.folder / 'features.json'
-    found = _read_json(note)
-    if not (found and found['made'] == made and path.is_file()):
-        note.unlink(missing_ok=True)
-        cell, light = read_light(readable_frames(job.cell, job.options), job.options)
-        write_features(cell, light, job.options, extract, path)
-        found = {'made': made, 'shape': list(light.shape), **_used_note(cell)}
-        _write_json(note, found)
+    marker, path = job.marker('features'), job.folder / _FEATURES
+    found = marker.facts()
+    if found is None:
+        with marker.renewed([path]) as renewal:
+            cell, light = read_light(readable_frames(job.cell, job.options), job.options)
+            write_features(cell, light, job.options, extract, path)
+            found = {'shape': list(light.shape), **_used_note(cell)}
+            renewal.outputs, renewal.facts = [path], found
     return _used(job, found), np.load(path, mmap_mode='r'), found['shape']
 
 
@@ -267,51 +288,39 @@ def _signature(job: Job, stage: str) -> dict:
         'events': options,
     }[stage]
     frames = [
-        [frame.date.isoformat(), *(_stamp(path) for path in (frame.image, frame.unusable))]
+        [frame.date.isoformat(), *(content_stamp(path) for path in (frame.image, frame.unusable))]
         for frame in job.cell.frames
     ]
     made = {'version': _VERSION, 'model': job.model, 'options': kept, 'frames': frames}
     if stage == 'events':
-        made['clouds'] = [_stamp(frame.cloud) for frame in job.cell.frames]
+        made['clouds'] = [content_stamp(frame.cloud) for frame in job.cell.frames]
         made['layouts'] = list(job.layouts)
     return made
 
 
-def _stamp(path: Path | None) -> list | None:
-    """Name, size and time of change of a file: a replaced image is done anew."""
-    return None if path is None else [path.name, path.stat().st_size, path.stat().st_mtime_ns]
-
-
-def _done(job: Job) -> dict | None:
-    """Return the finished result of a cell, None where there is none that fits."""
-    found = _read_json(job.folder / _EVENTS)
-    return found if found and found['made'] == _signature(job, 'events') else None
-
-
-def _remove_slices(job: Job) -> None:
-    """Remove what an earlier run cut from this cell."""
-    (job.folder / _EVENTS).unlink(missing_ok=True)
-    for folder in (job.out / 'events').glob(f'{job.cell.name}_[0-9][0-9][0-9][0-9][0-9]'):
-        shutil.rmtree(folder)
-    for path in (job.out / 'flat').glob(f'*/{job.cell.name}_[0-9][0-9][0-9][0-9][0-9]_*.png'):
-        path.unlink()
-
-
-def _read_json(path: Path) -> dict | None:
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _write_json(path: Path, value: Mapping) -> None:
-    with atomic_write(path, 'w', encoding='utf-8') as file:
-        json.dump(value, file)
+def _slices(job: Job) -> list[Path]:
+    """Return the images that were cut from this cell, by whatever run."""
+    name = re.escape(job.cell.name)
+    event = re.compile(rf'{name}_\d{{5}}')
+    flat = re.compile(rf'{name}_\d{{5}}_\d{{2,}}\.png')
+    folders = list_folders(job.out / 'events') if (job.out / 'events').is_dir() else []
+    found = [
+        path
+        for folder in folders
+        if event.fullmatch(folder.name)
+        for path in list_files(folder, ('.png',))
+    ]
+    for kind in ('img1', 'img2', 'mask'):
+        files = list_files(job.out / 'flat' / kind, ('.png',))
+        found += [path for path in files if flat.fullmatch(path.name)]
+    return found
 
 
 def _summarise(jobs, out: Path, notes: list[str], failed: Mapping, page: bool) -> dict:
     """Join the events of all cells into the table, the GeoPackage and the page."""
-    results = {job.cell.name: _done(job) for job in jobs if job.cell.name not in failed}
+    results = {
+        job.cell.name: job.marker('events').facts() for job in jobs if job.cell.name not in failed
+    }
     rows = [row for result in results.values() for row in result['rows']]
     for name, result in results.items():
         notes += [f'{name}: {note}' for note in result['notes']]

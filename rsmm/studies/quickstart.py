@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rsmm.apis import run
 from rsmm.apis.config import load_config
+from rsmm.studies.steps import train_once
 from rsmm.toy import get_writer
 from rsmm.utils import atomic_write
 from rsmm.utils.outputs import save_figure
@@ -97,18 +98,15 @@ class Quickstart:
     def train(self, config: str, name: str, epochs: int, pretrained: str | None = None) -> str:
         """Train a config unless its last checkpoint is there; return that checkpoint."""
         folder = self.work_dir / name.replace(', ', '-').replace(' ', '-')
-        checkpoint = folder / f'epoch_{epochs}.pth'
-        if not checkpoint.exists():
-            self.say(f'{name}: {epochs} epochs of {CONFIGS / config}.py (log in {folder})')
-            loaded = load_config(CONFIGS / f'{config}.py', self.options(epochs, pretrained))
-            loaded.custom_hooks = [
-                *loaded.get('custom_hooks', []),
-                dict(type='ProgressHook', description=name),
-            ]
-            with quiet(folder):
-                resume = (folder / 'last_checkpoint').exists()
-                run.train(loaded, work_dir=folder, resume=resume)
-        return str(checkpoint)
+        self.say(f'{name}: {epochs} epochs of {CONFIGS / config}.py (log in {folder})')
+        options = self.options(epochs, pretrained)
+        loaded = load_config(CONFIGS / f'{config}.py', options)
+        loaded.custom_hooks = [
+            *loaded.get('custom_hooks', []),
+            dict(type='ProgressHook', description=name),
+        ]
+        with quiet(folder):
+            return str(train_once(loaded, folder, options))
 
     def knn(self, row: str, checkpoint: str) -> None:
         """Add a row by nearest neighbours."""

@@ -1,7 +1,8 @@
 """From a folder of monthly images to tracked building footprints and their SCOT score.
 
-Every area of interest is one unit of work: a finished one leaves ``done.json`` behind and is not
-done again, so an interrupted run goes on where it stopped, and several processes share the list.
+Every area of interest is one unit of work: a finished one leaves ``done.json`` behind
+(:mod:`rsmm.utils.done_marker`) and is not done again, so an interrupted run goes on where it
+stopped, and several processes share the list.
 """
 
 from __future__ import annotations
@@ -36,11 +37,18 @@ from rsmm.geo.rasterize import as_affine
 from rsmm.geo.submission import read_submission, write_submission
 from rsmm.geo.tracking import track_footprints
 from rsmm.geo.windows import predict_windows
-from rsmm.inference.scene import tile_predictor
+from rsmm.inference.mapping import tile_predictor
 from rsmm.studies.spacenet7_options import PipelineOptions
 from rsmm.utils import atomic_write, sha256_file, track
+from rsmm.utils.done_marker import DoneMarker, content_stamp
+from rsmm.utils.leftovers import remove_leftovers
+from rsmm.utils.listing import is_clutter
+from rsmm.utils.lock import hold_folder
 
 DONE = 'done.json'
+#: What an area's folder holds of its own, whatever the options: all of it goes before a new start.
+_OWN = ('probabilities/*.tif', 'masks/*.tif', 'polygons/*', 'buildings.*', 'submission.csv')
+_JOINED = ('summary.json', 'submission.csv')
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -144,20 +152,36 @@ def process_aoi(
         DataError: Months that lie elsewhere on the map than the first one.
     """
     folder = out / aoi
-    logits, places = [], []
-    for frame in frames:
-        values, place = predict_frame(frame, predict, options)
-        _check_place(place, places[:1], frame)
-        logits.append(values)
-        places.append(place)
-        if options.keep_rasters:
-            _write_rasters(folder, frame, values, place, options.threshold)
-    months = [frame.month for frame in frames]
-    cube = find_buildings(months, logits, [place['valid'] for place in places], options)
+    folder.mkdir(parents=True, exist_ok=True)
+    with area_marker(folder, frames, options, model).renewed(_own_files(folder)) as renewal:
+        logits, places = [], []
+        for frame in frames:
+            values, place = predict_frame(frame, predict, options)
+            _check_place(place, places[:1], frame)
+            logits.append(values)
+            places.append(place)
+            if options.keep_rasters:
+                _write_rasters(folder, frame, values, place, options.threshold)
+        months = [frame.month for frame in frames]
+        cube = find_buildings(months, logits, [place['valid'] for place in places], options)
+        _write_vectors(folder, aoi, frames, cube, places, options.format)
+        renewal.outputs = _own_files(folder)
+    return cube
+
+
+def _own_files(folder: Path) -> list[Path]:
+    found = [path for pattern in _OWN for path in folder.glob(pattern)]
+    return [path for path in found if path.is_file() and not is_clutter(path.name)]
+
+
+def _write_vectors(
+    folder: Path, aoi: str, frames: Sequence[Frame], cube: Cube, places: Sequence[dict], suffix: str
+) -> None:
+    """Write the polygons of each month, their history and the submission of an area."""
     for frame, place in zip(frames, places, strict=True):
         rows = cube[frame.month]
         write_vector(
-            folder / 'polygons' / f'{frame.stem}.{options.format}',
+            folder / 'polygons' / f'{frame.stem}.{suffix}',
             [shape for _, shape in rows],
             {'Id': [name for name, _ in rows], 'area': [shape.area for _, shape in rows]},
             crs=place['crs'],
@@ -165,16 +189,13 @@ def process_aoi(
         )
     history = building_history(cube)
     write_vector(
-        folder / f'buildings.{options.format}',
+        folder / f'buildings.{suffix}',
         history.pop('geometry'),
         {'Id': history.pop('id'), **history},
         crs=places[-1]['crs'],
         transform=places[-1]['transform'],
     )
     write_submission(folder / 'submission.csv', {aoi: cube})
-    with atomic_write(folder / DONE, 'w', encoding='utf-8') as file:
-        json.dump(_signature(frames, options, model), file)
-    return cube
 
 
 def _check_place(place: dict, first: Sequence[dict], frame: Frame) -> None:
@@ -250,10 +271,23 @@ def run_pipeline(
     reference = read_truth(cubes) if truth is None else _known_aois(read_submission(truth), cubes)
     settings = config, checkpoint, device, dict(cfg_options or {})
     model = model_signature(config, checkpoint, cfg_options)
-    waiting = [
-        aoi for aoi, frames in cubes.items() if not _is_done(out / aoi, frames, options, model)
-    ]
-    jobs = [(aoi, cubes[aoi], out, options, model) for aoi in waiting]
+    out.mkdir(parents=True, exist_ok=True)
+    with hold_folder(out):
+        remove_leftovers(out, deep=True, held=True)
+        jobs = [
+            (aoi, frames, out, options, model)
+            for aoi, frames in cubes.items()
+            if area_marker(out / aoi, frames, options, model).facts() is None
+        ]
+        if jobs:  # what joins all areas is no longer true
+            for name in _JOINED:
+                (out / name).unlink(missing_ok=True)
+        _run(jobs, settings, processes)
+        return _summarise(out, cubes, reference)
+
+
+def _run(jobs: Sequence[tuple], settings: tuple, processes: int) -> None:
+    """Do all areas that wait."""
     if processes > 1 and len(jobs) > 1:
         context = multiprocessing.get_context('spawn')
         with ProcessPoolExecutor(processes, context, _start_worker, settings) as pool:
@@ -262,7 +296,6 @@ def run_pipeline(
         _start_worker(*settings)
         for job in track(jobs, 'Areas of interest'):
             _work(job)
-    return _summarise(out, cubes, reference)
 
 
 def model_signature(
@@ -285,26 +318,18 @@ def model_signature(
     return digest.hexdigest()
 
 
-def _signature(frames: Sequence[Frame], options: PipelineOptions, model: str) -> dict:
-    return {
+def area_marker(
+    folder: Path, frames: Sequence[Frame], options: PipelineOptions, model: str
+) -> DoneMarker:
+    """Return the marker of one area's folder."""
+    made = {
         'model': model,
         'options': options.to_dict(),
-        'months': {frame.month: [_stamp(frame.image), _stamp(frame.udm)] for frame in frames},
+        'months': {
+            frame.month: [content_stamp(frame.image), content_stamp(frame.udm)] for frame in frames
+        },
     }
-
-
-def _stamp(path: Path | None) -> list[int] | None:
-    """Size and time of change of a file: a replaced image is predicted anew."""
-    return None if path is None else [path.stat().st_size, path.stat().st_mtime_ns]
-
-
-def _is_done(folder: Path, frames: Sequence[Frame], options: PipelineOptions, model: str) -> bool:
-    try:
-        found = json.loads((folder / DONE).read_text(encoding='utf-8'))
-    except (FileNotFoundError, ValueError):
-        return False
-    complete = (folder / 'submission.csv').is_file()
-    return complete and found == _signature(frames, options, model)
+    return DoneMarker(folder / DONE, made)
 
 
 _worker: dict = {}

@@ -21,12 +21,17 @@ from rsmm.apis import run
 from rsmm.apis.config import load_config
 from rsmm.apis.model import RANDOM
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
+from rsmm.engine.hooks.feature_map_dump import RECORD as MAP_RECORD
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.models.detectors.conversion import finetuning_weights
 from rsmm.studies.quickstart import quiet
+from rsmm.studies.steps import DONE, best_of, made_of, prepare_folder, train_once
 from rsmm.studies.urban_report import city_table, crime_table, detection_table
 from rsmm.toy import get_writer
 from rsmm.utils import atomic_write
+from rsmm.utils.done_marker import DoneMarker, Renewal, content_stamp
+from rsmm.utils.leftovers import remove_leftovers
+from rsmm.utils.lock import hold_folder
 
 CONFIGS = Path('configs')
 SCENE = 128  # pixels of a scene's side; tiles have 256
@@ -120,8 +125,8 @@ class UrbanChain:
         if fresh:
             shutil.rmtree(self.work_dir, ignore_errors=True)
         self.results = {'scale': asdict(scale), 'seconds': {}, 'detection': {}, 'crime': {}}
-        if self.results_file.is_file():
-            known = json.loads(self.results_file.read_text(encoding='utf-8'))
+        known = self._known()
+        if known is not None:
             changed = [k for k, v in self.results['scale'].items() if known['scale'].get(k) != v]
             if changed:
                 raise ConfigError(
@@ -134,6 +139,11 @@ class UrbanChain:
 
     def __call__(self) -> dict:
         """Do all steps that have no result yet, write ``report.md`` and return the results."""
+        with hold_folder(self.work_dir):
+            remove_leftovers(self.work_dir, deep=True, held=True)
+            return self._all_steps()
+
+    def _all_steps(self) -> dict:
         self.make_data()
         swav = self.pretrain_swav()
         detreg = self.pretrain_detreg(swav)
@@ -145,6 +155,14 @@ class UrbanChain:
             file.write(report)
         self.say(report)
         return self.results
+
+    def _known(self) -> dict | None:
+        """The results of an earlier call; None without any, or where the file is damaged."""
+        try:
+            known = json.loads(self.results_file.read_text(encoding='utf-8'))
+        except (OSError, ValueError):  # all it held stands in the markers of the steps, too
+            return None
+        return known if isinstance(known, dict) and known.keys() >= self.results.keys() else None
 
     def make_data(self) -> None:
         """Write the toy scenes and tiles unless they are there."""
@@ -172,9 +190,13 @@ class UrbanChain:
             teacher_checkpoint=swav,
         )
         converted = self.work_dir / 'detreg/detector.pth'
-        if not converted.exists():
+
+        def convert(renewal: Renewal) -> None:
             weights = finetuning_weights(load_checkpoint_file(checkpoint), checkpoint)
             save_checkpoint_file({'state_dict': weights.state_dict, 'meta': {}}, converted)
+            renewal.outputs = [converted]
+
+        self.once('detreg-start', {'checkpoint': content_stamp(checkpoint)}, convert)
         return str(converted)
 
     def compare_detectors(self, swav: str, detreg: str) -> str:
@@ -194,9 +216,8 @@ class UrbanChain:
         for start, options in starts.items():
             name = f'detector-{start.lower().replace(" ", "-")}'
             checkpoint = self.train(name, DETECTOR, epochs, **common, **options)
-            if start not in self.results['detection']:
-                self.results['detection'][start] = self.test(name, DETECTOR, checkpoint, **common)
-                self.save()
+            metrics = self.test(name, DETECTOR, checkpoint, **common)
+            self.note('detection', start, metrics)
         return checkpoint
 
     def pretrain_mae(self) -> str:
@@ -207,10 +228,13 @@ class UrbanChain:
         config = 'mae/mae_vit-tiny_20e_toy.py'
         checkpoint = self.train('mae', config, self.scale.mae_epochs, data_root=root)
         figure = self.work_dir / 'reconstructions.png'
-        if not figure.exists():
-            draw_reconstructions(
-                CONFIGS / config, checkpoint, figure, options={'data_root': root, 'num_workers': 0}
-            )
+        options = {'data_root': root, 'num_workers': 0}
+
+        def draw(renewal: Renewal) -> None:
+            draw_reconstructions(CONFIGS / config, checkpoint, figure, options=options)
+            renewal.outputs = [figure]
+
+        self.once('reconstructions', {'checkpoint': content_stamp(checkpoint)}, draw)
         return checkpoint
 
     def compare_inputs(self, detector: str, mae: str) -> None:
@@ -233,12 +257,16 @@ class UrbanChain:
     def dump(self, name: str, config: str, checkpoint: str) -> str:
         """Write the feature maps of all tiles; returns their folder."""
         folder = self.work_dir / 'maps' / name
-        if name not in self.results['seconds'].setdefault('maps', {}):
-            started = time.perf_counter()
-            options = {'data_root': str(self.data / 'urban/tiles'), 'maps_dir': str(folder)}
-            self.test(f'maps/{name}-log', config, checkpoint, **options)
-            self.results['seconds']['maps'][name] = round(time.perf_counter() - started, 1)
-            self.save()
+        options = {'data_root': str(self.data / 'urban/tiles'), 'maps_dir': str(folder)}
+        loaded = self.load(config, options)
+
+        def write(renewal: Renewal) -> None:
+            with quiet(self.work_dir / f'maps/{name}-log'):
+                run.test(loaded, checkpoint, work_dir=str(self.work_dir / f'maps/{name}-log/test'))
+            renewal.outputs = [*folder.rglob('*.npz'), folder / MAP_RECORD]
+
+        made = made_of(loaded, {'checkpoint': checkpoint}, self.work_dir)
+        self.once(f'maps/{name}', made, write)
         return str(folder)
 
     def classify(self, row: str, config: str, **options) -> None:
@@ -249,48 +277,67 @@ class UrbanChain:
         last = self.train(
             name, config, epochs, lr=lr, step_size=max(1, epochs // 2), batch_size=16, **options
         )
-        if row in self.results['crime']:
-            return
-        best = next(Path(last).parent.glob('best_*.pth'), last)
+        best = best_of(Path(last).parent) or last
         metrics = self.test(name, config, best, **options)
-        within = self.test(name, config, best, test_split='within', **options)
+        within = self.test(f'{name}-within', config, best, test_split='within', **options)
         metrics |= {f'within/{key}': value for key, value in within.items()}
-        self.results['crime'][row] = metrics
-        self.save()
+        self.note('crime', row, metrics)
 
     def load(self, config: str, options: Mapping[str, object]) -> Config:
         """Load a config with the chain's seed and number of loader processes."""
         common = {'randomness.seed': self.scale.seed, 'num_workers': self.scale.workers}
         return load_config(CONFIGS / config, {**common, **options})
 
-    def train(self, name: str, config: str, epochs: int, **options) -> str:
-        """Train a config unless its last checkpoint is there; returns that checkpoint."""
+    def once(
+        self, name: str, made: Mapping[str, object], work: Callable[[Renewal], object]
+    ) -> dict:
+        """Do a step in its folder unless it is done there; return what it noted."""
         folder = self.work_dir / name
-        checkpoint = folder / f'epoch_{epochs}.pth'
-        if not checkpoint.exists():
-            self.say(f'{name}: {epochs} epochs of {CONFIGS / config}')
-            loaded = self.load(config, {'epochs': epochs, **options})
-            loaded.custom_hooks = [
-                *loaded.get('custom_hooks', []),
-                dict(type='ProgressHook', description=name),
-            ]
-            started = time.perf_counter()
-            with quiet(folder):
-                resume = (folder / 'last_checkpoint').exists()
-                run.train(loaded, work_dir=folder, resume=resume)
+        marker = DoneMarker(folder / DONE, made)
+        facts = marker.facts()
+        if facts is None:
+            prepare_folder(folder, made)
+            with marker.renewed() as renewal:
+                work(renewal)
+            facts = renewal.facts
+        return facts
+
+    def train(self, name: str, config: str, epochs: int, **options) -> str:
+        """Train a config unless that is done; returns its last checkpoint."""
+        folder = self.work_dir / name
+        options = {'epochs': epochs, **options}
+        loaded = self.load(config, options)
+        loaded.custom_hooks = [
+            *loaded.get('custom_hooks', []),
+            dict(type='ProgressHook', description=name),
+        ]
+        self.say(f'{name}: {epochs} epochs of {CONFIGS / config}')
+        started = time.perf_counter()
+        with quiet(folder):
+            last = train_once(loaded, folder, options)
+        if name not in self.results['seconds']:
             self.results['seconds'][name] = round(time.perf_counter() - started, 1)
             self.save()
-        return str(checkpoint)
+        return str(last)
 
     def test(self, name: str, config: str, checkpoint: str | Path, **options) -> dict[str, float]:
-        """Test a checkpoint; returns its finite metrics."""
-        folder = self.work_dir / name
-        with quiet(folder):
-            metrics = run.test(
-                self.load(config, options), str(checkpoint), work_dir=str(folder / 'test')
-            )
-        # Classes that the toy scenes do not hold have no precision.
-        return {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
+        """Test a checkpoint unless that is done; returns its finite metrics."""
+        loaded = self.load(config, options)
+
+        def work(renewal: Renewal) -> None:
+            folder = self.work_dir / 'tests' / name
+            with quiet(folder):
+                metrics = run.test(loaded, str(checkpoint), work_dir=str(folder / 'test'))
+            # Classes that the toy scenes do not hold have no precision.
+            renewal.facts = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
+
+        made = made_of(loaded, {**options, 'checkpoint': checkpoint}, self.work_dir)
+        return self.once(f'tests/{name}', made, work)
+
+    def note(self, table: str, row: str, metrics: Mapping[str, float]) -> None:
+        """Enter a row into a table of the results."""
+        self.results[table][row] = dict(metrics)
+        self.save()
 
     def save(self) -> None:
         """Write the results."""

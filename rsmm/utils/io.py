@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from rsmm.utils.leftovers import SUFFIX, sweep_once, temporary_prefix
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterator[IO]:
@@ -17,7 +19,8 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
 
     The data is flushed and fsynced before the rename, so readers see either the old file or the
     complete new one. On any error (a full disk, Ctrl-C) the temporary file is removed and an
-    existing ``path`` stays untouched.
+    existing ``path`` stays untouched; that of a killed process goes with the next write into the
+    folder.
 
     Args:
         path: Final file; its folder must exist.
@@ -25,8 +28,9 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
         **kwargs: Passed to :func:`open` (``encoding``, ``newline``).
     """
     path = Path(path)
+    sweep_once(path.parent)
     handle, temporary = tempfile.mkstemp(
-        prefix=f'.{path.name[:60]}.', suffix='.tmp', dir=path.parent
+        prefix=temporary_prefix(path), suffix=SUFFIX, dir=path.parent
     )
     try:
         with os.fdopen(handle, mode, **kwargs) as file:
@@ -39,7 +43,7 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb', **kwargs) -> Iterato
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _umask() -> int:
@@ -48,7 +52,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable where the file system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -106,6 +106,20 @@ def save_picture(image, path: str | Path, **settings) -> Path:
     return path
 
 
+def plain_name(name: str, where: str | Path, fix: str) -> str:
+    """Return a name that becomes a folder or file of an output.
+
+    Raises:
+        ConfigError: It is no single plain name: it leads elsewhere, is hidden, or holds characters
+            that no file name should.
+    """
+    parts = name.replace('\\', '/').split('/')
+    bad = len(parts) > 1 or name.startswith('.') or not name.strip() or not name.isprintable()
+    if bad or name != name.strip() or len(os.fsencode(name)) > 200:
+        raise ConfigError(f'{name!r} cannot be the name of a folder', where=where, fix=fix)
+    return name
+
+
 def names_as_lines(names: Sequence[str], where: str | Path) -> str:
     """Join names to a text of one a line.
 

@@ -143,3 +143,31 @@ def test_commands(zoo, tmp_path, capsys):
     status, shown = call('verify', NAME)
     assert status == 1
     assert shown.startswith(f'FAILED  {NAME}')
+
+
+FINE_TUNED = """
+_base_ = ['../eurosat/resnet18_scratch-12e_eurosat-rgb.py']
+start = dict(type='Pretrained', checkpoint='zoo:tiny_classifier', prefix='backbone.')
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8, init_cfg=start), head=dict(in_channels=64)
+)
+"""
+
+
+def test_part_of_a_model_starts_from_an_entry(zoo, tmp_path):
+    root, state = zoo
+    config = root / 'configs' / 'tiny' / 'fine-tuned.py'
+    config.write_text(FINE_TUNED)
+    # Without initialisation no file is looked for; at the start of a training it is.
+    model = build_model(config)
+    key = 'backbone.conv1.weight' if 'backbone.conv1.weight' in state else next(iter(state))
+    assert not torch.allclose(model.state_dict()[key].float(), state[key].float(), atol=2e-3)
+    started = build_model(config, 'random').state_dict()
+    torch.testing.assert_close(started[key].float(), state[key].float(), atol=2e-3, rtol=0)
+    settings = zoo_files.with_zoo_files(load_config(config).model)
+    found = Path(settings.backbone.init_cfg.checkpoint)
+    assert found == root / 'zoo' / f'{NAME}.safetensors'
+    assert load_config(config).model.backbone.init_cfg.checkpoint == f'zoo:{NAME}'
+    config.write_text(FINE_TUNED.replace('tiny_classifier', 'tiny_clasifier'))
+    with pytest.raises(ConfigError, match=f"Did you mean '{NAME}'"):
+        build_model(config, 'random')

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from mmengine.model import BaseModule
@@ -204,3 +206,14 @@ def test_pretrained_with_more_bands(tmp_path):
     Pretrained(path, first_conv='by_name', bands=BANDS)(target)
     torch.testing.assert_close(target[0].weight[:, 2], source[0].weight[:, 0])
     assert target[0].weight[:, 3:].abs().sum() == 0
+
+
+def test_layers_that_the_module_has_no_place_for_are_named(tmp_path):
+    source = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 1), last=nn.Conv2d(4, 5, 1)))
+    torch.save(source.state_dict(), tmp_path / 'net.pth')
+    module = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 1)))
+    Pretrained(str(tmp_path / 'net.pth'), unused=[r'^last\.'])(module)
+    torch.testing.assert_close(module.conv.weight, source.conv.weight)
+    # What is named unused is not excused where the module wants it.
+    with pytest.raises(CheckpointError, match='missing: conv'):
+        Pretrained(str(tmp_path / 'net.pth'), unused=[r'^last\.', 'bias'])(module)

@@ -60,14 +60,18 @@ def test_config_takes_a_step(path: Path, archive: Path) -> None:
     assert next(iter(model.neck.state_dict().values())).shape[1] == width
 
 
-@pytest.mark.parametrize('method', ['moco', 'moco_tp', 'seco', 'teco', 'caco'])
-def test_one_option_switches_the_method(method: str, archive: Path) -> None:
+METHODS = {'moco': 'MoCo', 'moco_tp': 'MoCo', 'seco': 'SeCo', 'teco': 'TeCo', 'caco': 'CACo'}
+
+
+@pytest.mark.parametrize('mode', METHODS)
+def test_two_options_switch_the_method(mode: str, archive: Path) -> None:
     path = CONFIGS / 'seco/seco_resnet18_200e_seco-100k.py'
-    config = small(path, archive, method=method, archive='caco')
+    options = {'model.type': METHODS[mode], 'mode': mode, 'archive': 'CACoDataset'}
+    config = small(path, archive, **options)
     init_default_scope('rsmm')
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
     model = MODELS.build(model_settings(config)).train()
-    if method == 'caco':
+    if mode == 'caco':
         model.change_flags.resize(len(loader.dataset))
     views = next(iter(loader))['inputs']
     assert len(views) == 1 + model.num_spaces

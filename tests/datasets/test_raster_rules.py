@@ -23,7 +23,8 @@ from rsmm.errors import ConfigError, DataError
 from rsmm.geo.io import write_raster
 from rsmm.inference.detect_files import detect_files
 from rsmm.inference.detection import Detections
-from rsmm.inference.scene import predict_scene, tile_predictor
+from rsmm.inference.mapping import tile_predictor
+from rsmm.inference.scene import predict_scene
 from rsmm.models.segmentors.raster_segmentor import RasterSegmentor
 from rsmm.registry import DATASETS, MODELS, TRANSFORMS
 from rsmm.studies.spacenet7 import predict_frame

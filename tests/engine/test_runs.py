@@ -209,13 +209,11 @@ def test_going_on_needs_a_checkpoint_of_the_folder(config, chips, tmp_path):
     before = (two / 'epoch_1.pth').read_bytes()
     with pytest.raises(ConfigError, match='holds checkpoints of another run'):
         run.train(config, work_dir=two, resume=one / 'epoch_1.pth', options=options(chips))
-    for text in (None, ''):
-        (two / 'last_checkpoint').unlink()
-        if text is not None:
-            (two / 'last_checkpoint').write_text(text)
-        with pytest.raises(ConfigError, match=r'holds epoch_1\.pth. Name the checkpoint: --resume'):
-            run.train(config, work_dir=two, resume=True, options=options(chips))
-        (two / 'last_checkpoint').touch()
+    (two / 'epoch_1.pth').rename(two / 'best_accuracy_epoch_1.pth')
+    (two / 'last_checkpoint').unlink()
+    with pytest.raises(ConfigError, match=r'holds best_.*pth. Name the checkpoint: --resume'):
+        run.train(config, work_dir=two, resume=True, options=options(chips))
+    (two / 'best_accuracy_epoch_1.pth').rename(two / 'epoch_1.pth')
     assert (two / 'epoch_1.pth').read_bytes() == before
     run.train(config, work_dir=two, resume=two / 'epoch_1.pth', options=options(chips, epochs=2))
     assert (two / 'epoch_2.pth').exists()

@@ -15,7 +15,8 @@ from rsmm.geo import streaming
 from rsmm.geo.io import write_raster
 from rsmm.geo.streaming import read_stacked, stream_windows
 from rsmm.geo.windows import predict_windows, sliding_windows
-from rsmm.inference.scene import predict_scene, scaled, scene_scale
+from rsmm.inference.scene import predict_scene, scene_scale
+from rsmm.inference.thumbnails import scaled
 from rsmm.models.segmentors.raster_segmentor import RasterSegmentor
 from rsmm.registry import MODELS, TRANSFORMS
 

@@ -66,13 +66,13 @@ def test_nothing_is_run_twice_or_ignored(tmp_path: Path, cells: list) -> None:
 
 def die(job) -> None:
     """Stands for a run that is killed, e.g. for want of memory; others end well."""
-    cell, out, options = job
+    cell, out, _ = job
     folder = cell.folder(Path(out))
     folder.mkdir(parents=True, exist_ok=True)
     if cell.seed == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     metrics = dict.fromkeys(benchmark.TASKS[cell.task].metrics.values(), 50.0)
-    (folder / benchmark.DONE).write_text(json.dumps({'metrics': metrics, 'options': options}))
+    benchmark.cell_marker(*job).write([], {'metrics': metrics})
 
 
 def test_a_killed_process_loses_no_other(tmp_path: Path, monkeypatch) -> None:
@@ -133,6 +133,34 @@ def test_other_settings_do_not_mix(tmp_path: Path, cells: list) -> None:
     run_benchmark({'random': None}, tmp_path, tasks=['oscd'], seeds=(0,))
     with pytest.raises(ConfigError, match="'epochs': 5"):
         run_benchmark({'random': None}, tmp_path, tasks=['oscd'], seeds=(0,), budget='paper')
+
+
+@pytest.mark.parametrize('name', ['../../x', 'a/b', '..', '.hidden', 'a\nb', ' ', 'c:\\x'])
+def test_cells_stay_below_the_output_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / 'moco.pth'
+    path.touch()
+    with pytest.raises(ConfigError, match=r'cannot be the name of a folder'):
+        parse_checkpoints([f'{name}={path}'])
+
+
+def test_an_encoder_in_the_place_of_another(tmp_path: Path, cells: list, monkeypatch) -> None:
+    monkeypatch.setattr(benchmark, 'backbone_prefix', lambda path: None)
+    path = tmp_path / 'moco.pth'
+    path.write_bytes(b'one')
+    settings = dict(tasks=['oscd'], seeds=(0,))
+    run_benchmark({'moco': str(path)}, tmp_path / 'out', **settings)
+    path.write_bytes(b'two')
+    with pytest.raises(ConfigError, match='another file in the place of'):
+        run_benchmark({'moco': str(path)}, tmp_path / 'out', **settings)
+
+
+def test_a_damaged_note_of_a_cell_is_no_result(tmp_path: Path, cells: list) -> None:
+    settings = dict(tasks=['oscd'], seeds=(0,))
+    found = run_benchmark({'random': None}, tmp_path, **settings)
+    done = tmp_path / 'cells/oscd/random/seed0/done.json'
+    done.write_text(done.read_text().replace('50.0', '95.0'))
+    assert run_benchmark({'random': None}, tmp_path, **settings) == found
+    assert len(cells) == 2
 
 
 def test_confidence_interval() -> None:

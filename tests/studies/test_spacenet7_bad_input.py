@@ -14,7 +14,7 @@ from rsmm.apis.model import build_model
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.errors import CheckpointError, ConfigError, DataError, DataNotFoundError
 from rsmm.geo import parse_stem, read_submission, read_vector, write_submission, write_vector
-from rsmm.inference.scene import tile_predictor
+from rsmm.inference.mapping import tile_predictor
 from rsmm.studies import spacenet7
 from rsmm.studies.spacenet7 import process_aoi, read_truth, run_pipeline
 from rsmm.studies.spacenet7_options import PipelineOptions, make_options

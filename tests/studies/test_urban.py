@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from rsmm.engine.hooks.feature_map_dump import RECORD as MAP_RECORD
 from rsmm.errors import ConfigError
 from rsmm.evaluation.functional import binary_report
 from rsmm.studies import urban
@@ -47,6 +48,8 @@ def crime_metrics(seed: int = 0) -> dict[str, float]:
 class Fake:
     """Stands for the runs; notes which were asked for."""
 
+    value = 0.0
+
     def __init__(self, monkeypatch) -> None:
         self.trained: list[str] = []
         self.tested: list[str] = []
@@ -60,7 +63,7 @@ class Fake:
         work_dir = Path(work_dir)
         self.trained.append(work_dir.name)
         self.configs[work_dir.name] = config
-        state = {f'{name}.weight': torch.zeros(1) for name in PARTS}
+        state = {f'{name}.weight': torch.full((1,), self.value) for name in PARTS}
         state['bbox_head.embedding_branch.0.weight'] = torch.zeros(1)
         name = f'epoch_{config.train_cfg.max_epochs}.pth'
         torch.save({'state_dict': state}, work_dir / name)
@@ -71,6 +74,12 @@ class Fake:
         self.tested.append(f'{Path(work_dir).parent.name} {Path(checkpoint).name}')
         if 'coco' in str(config.test_evaluator).lower():
             return {'coco/bbox_mAP': 0.1, 'coco/bbox_mAP_50': 0.2, 'coco/AR@100': 0.3}
+        for hook in config.get('custom_hooks', ()):
+            if hook.type == 'FeatureMapDumpHook':
+                maps = Path(hook.out_dir)
+                maps.mkdir(parents=True, exist_ok=True)
+                (maps / MAP_RECORD).write_text('{}')
+                (maps / 'tile.npz').write_bytes(b'maps')
         return crime_metrics() if config.test_evaluator else {}
 
     def draw(self, config, checkpoint, out, **kwargs) -> None:
@@ -108,7 +117,8 @@ def test_steps_their_order_and_what_they_start_from(tmp_path, monkeypatch, repo_
     assert maps['crime-mae-maps-random-weights'] == str(tmp_path / 'maps/mae-random')
     assert 'detr-log epoch_1.pth' in fake.tested
     assert 'mae-random-log random' in fake.tested
-    assert fake.tested.count('crime-raw-tiles best_crime_accuracy_epoch_1.pth') == 2
+    for name in ('crime-raw-tiles', 'crime-raw-tiles-within'):
+        assert fake.tested.count(f'{name} best_crime_accuracy_epoch_1.pth') == 1
     saved = json.loads((tmp_path / 'results.json').read_text())
     assert saved == results
     report = (tmp_path / 'report.md').read_text()
@@ -127,10 +137,24 @@ def test_finished_steps_do_not_run_again(tmp_path, monkeypatch, repo_root) -> No
         (tmp_path / 'results.json').read_text()
     )
     assert fake.trained == fake.tested == []
-    # An interrupted step is done again, with what came before it.
+    # A step whose output is gone, or damaged, is done again; what stands on it came out the same.
     (tmp_path / 'mae/epoch_3.pth').unlink()
+    swav = tmp_path / 'swav/epoch_1.pth'
+    swav.write_bytes(swav.read_bytes()[:-9])
+    (tmp_path / 'maps/detr/tile.npz').write_bytes(b'spam')
     UrbanChain(tmp_path, TINY, say=str)()
-    assert fake.trained == ['mae']
+    assert fake.trained == ['swav', 'mae']
+    assert [name for name in fake.tested if 'log' in name] == ['detr-log epoch_1.pth']
+    # Another result of a step is another input of those that stand on it.
+    fake.trained.clear()
+    fake.value = 1.0
+    swav.unlink()
+    UrbanChain(tmp_path, TINY, say=str)()
+    assert fake.trained[:3] == ['swav', 'detreg', 'detector-swav-backbone']
+    (tmp_path / 'results.json').write_text('{"scale": {')
+    fake.trained.clear()
+    UrbanChain(tmp_path, TINY, say=str)()
+    assert fake.trained == []
     with pytest.raises(ConfigError, match='another seed'):
         UrbanChain(tmp_path, make_scale(TINY, {'seed': 1}))
     UrbanChain(tmp_path, make_scale(TINY, {'seed': 1}), fresh=True)

@@ -1,7 +1,7 @@
-"""MoCo v2, MoCo-TP, SeCo, TeCo and CACo on dated RGB scenes: one line chooses the method."""
+"""Contrast of dated RGB scenes: a model, and the date rule that says what it compares."""
 
-method = 'seco'  # moco, moco_tp, seco, teco, caco
-archive = 'seco'  # layout: seco (five dates a place) or caco (five old and five new ones)
+mode = 'seco'  # date rule; SeCo's three dates, moco, moco_tp, teco, caco or one's own
+archive = 'SeCoDataset'  # layout: five dates a place, or CACoDataset: five old and five new ones
 data_root = 'data/seasonal_contrast_100k'
 packed = None  # folder made by tools/dataset_converters/pack_scenes.py: reads that instead
 batch_size = 256
@@ -21,17 +21,14 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    # Old and new image of a place must share a batch.
-    sampler=dict(
-        type='PairedPlaceSampler' if method in ('teco', 'caco') else 'EpochSampler', shuffle=True
-    ),
+    sampler=dict(type='PlaceSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(
-        type=dict(seco='SeCoDataset', caco='CACoDataset')[archive],
+        type=archive,
         data_root=data_root,
         packed=packed,
-        mode=method,
+        mode=mode,
         bands='s2-rgb',
         on_bad=on_bad,
         pipeline=train_pipeline,
@@ -42,18 +39,12 @@ depth = 18
 queue_len = 16384
 
 model = dict(
-    type=dict(moco='MoCo', moco_tp='MoCo', seco='SeCo', teco='TeCo', caco='CACo')[method],
+    type='SeCo',
     backbone=dict(type='mmpretrain.ResNet', depth=depth),
-    neck=dict(
-        type='MoCoMLP',
-        in_channels='auto',
-        out_channels=128,
-        num_spaces=1 if method in ('moco', 'moco_tp') else 3,
-    ),
+    neck=dict(type='MoCoMLP', in_channels='auto', out_channels=128),
     queue_len=queue_len,
     feat_dim=128,
     momentum=0.999,
     temperature=0.07,
     data_preprocessor=dict(type='MultiSpectralPreprocessor', bands='s2-rgb', stats='imagenet-s2'),
 )
-custom_hooks = [dict(type='ChangeFlagHook')] if method == 'caco' else []

@@ -1,7 +1,8 @@
 """SA+MoCo, SACo and, with texture, SACo+ on 12 bands of dated scenes in three-band groups."""
 
-method = 'saco'  # sa_moco, saco
-archive = 'caco'
+mode = 'saco'  # date rule: sa_moco, saco or one's own
+num_keys = 2  # views beside the query: 1 for sa_moco
+archive = 'CACoDataset'
 data_root = 'data/clean_100k_geography'
 packed = None  # folder made by tools/dataset_converters/pack_scenes.py: reads that instead
 batch_size = 64
@@ -22,14 +23,14 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    sampler=dict(type='EpochSampler', shuffle=True),
+    sampler=dict(type='PlaceSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(
-        type=dict(seco='SeCoDataset', caco='CACoDataset')[archive],
+        type=archive,
         data_root=data_root,
         packed=packed,
-        mode=method,
+        mode=mode,
         bands=bands,
         split=split,
         val_fraction=val_fraction,
@@ -55,7 +56,7 @@ model = dict(
     groups='readme',
     texture=texture,
     group_loss='pull',
-    num_keys=1 if method == 'sa_moco' else 2,
+    num_keys=num_keys,
     queue_len=queue_len,
     feat_dim=256,
     momentum=0.999,

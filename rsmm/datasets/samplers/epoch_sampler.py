@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+import itertools
+from collections.abc import Iterable, Iterator, Sized
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -13,8 +14,23 @@ from rsmm.datasets.seeded import SampleIndex
 from rsmm.registry import DATA_SAMPLERS
 
 
+class SkipInEpoch:
+    """A sampler of epochs whose next pass may begin in its middle, as a resumed run's does."""
+
+    _behind = 0
+
+    def skip_in_epoch(self, num_samples: int) -> None:
+        """Leave out the first draws of this process in the next pass only."""
+        self._behind = num_samples
+
+    def rest(self, draws: Iterable[int]) -> Iterator[int]:
+        """Return the draws of a pass that are left."""
+        behind, self._behind = self._behind, 0
+        return itertools.islice(draws, behind, None)
+
+
 @DATA_SAMPLERS.register_module()
-class EpochSampler(DefaultSampler):
+class EpochSampler(SkipInEpoch, DefaultSampler):
     """One pass over the data per epoch, spread over the processes.
 
     Rank ``r`` of ``n`` takes every ``n``-th draw of one global order, so the global batch holds the
@@ -28,7 +44,7 @@ class EpochSampler(DefaultSampler):
     """
 
     def __iter__(self) -> Iterator[SampleIndex]:
-        for index in super().__iter__():
+        for index in self.rest(super().__iter__()):
             yield SampleIndex(index, self.epoch, self.seed)
 
 

@@ -1,4 +1,4 @@
-"""A sampler that keeps the old and the new image of a place in neighbouring rows."""
+"""Samplers that keep the old and the new image of a place in neighbouring rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from rsmm.datasets.samplers.epoch_sampler import EpochSampler, SkipInEpoch
 from rsmm.datasets.seeded import SampleIndex
 from rsmm.errors import ConfigError
 from rsmm.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()
-class PairedPlaceSampler(Sampler):
+class PairedPlaceSampler(SkipInEpoch, Sampler):
     """Shuffle places and emit the samples ``2 i`` and ``2 i + 1`` of each one after the other.
 
     Rank ``r`` of ``n`` takes every ``n``-th place of one global order, so a pair is never split
@@ -63,9 +64,9 @@ class PairedPlaceSampler(Sampler):
         return order[self.rank :: self.world_size]
 
     def __iter__(self) -> Iterator[SampleIndex]:
-        for place in self._own_places():
-            for period in (0, 1):
-                yield SampleIndex(2 * place + period, self.epoch, self.seed)
+        draws = (2 * place + period for place in self._own_places() for period in (0, 1))
+        for index in self.rest(draws):
+            yield SampleIndex(index, self.epoch, self.seed)
 
     def __len__(self) -> int:
         places = self.num_places
@@ -76,3 +77,16 @@ class PairedPlaceSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of an epoch."""
         self.epoch = epoch
+
+
+@DATA_SAMPLERS.register_module()
+def PlaceSampler(dataset: Sized, **settings) -> Sampler:
+    """Sampler that suits the dataset's date rule.
+
+    Args:
+        dataset: With ``paired`` true it is dealt out by :class:`PairedPlaceSampler`, otherwise by
+            :class:`EpochSampler`.
+        **settings: ``shuffle``, ``seed`` and ``round_up``, the same of both.
+    """
+    sampler = PairedPlaceSampler if getattr(dataset, 'paired', False) else EpochSampler
+    return sampler(dataset, **settings)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rsmm.datasets.date_rules import DateRule, date_rule
 from rsmm.datasets.scene_shards import open_shards
 from rsmm.datasets.scenes import band_files
 from rsmm.errors import ConfigError, DataError
@@ -16,39 +17,7 @@ from rsmm.geo.raster import read_raster
 from rsmm.geo.tags import check_tags
 from rsmm.registry import TRANSFORMS
 
-DATE_RULES = ('moco', 'moco_tp', 'seco', 'teco', 'caco', 'sa_moco', 'saco')
 RESAMPLE = ('auto', 'bilinear')
-
-
-def draw_dates(mode: str, count: int, anchor: int | None = None) -> tuple[int, ...]:
-    """Draw the dates that a method compares, as positions among ``count`` dates of a place.
-
-    - ``moco``, ``sa_moco``: the anchor.
-    - ``moco_tp``: two different dates.
-    - ``seco``: three dates, with replacement.
-    - ``teco``, ``caco``: three different dates (of one period).
-    - ``saco``: the anchor and another date.
-
-    Args:
-        mode: Method.
-        count: Dates to choose from.
-        anchor: Position of the sample's own image, for methods that sample images.
-
-    Raises:
-        ConfigError: Unknown method.
-    """
-    if mode in ('moco', 'sa_moco'):
-        return (anchor,)
-    if mode == 'moco_tp':
-        return tuple(np.random.choice(count, 2, replace=False).tolist())
-    if mode == 'seco':
-        return tuple(np.random.randint(count, size=3).tolist())
-    if mode in ('teco', 'caco'):
-        return tuple(np.random.choice(count, 3, replace=False).tolist())
-    if mode == 'saco':
-        other = int(np.random.randint(count - 1))
-        return anchor, other + (other >= anchor)
-    raise ConfigError(f'no dates are drawn for mode {mode!r}', fix=f'Known: {DATE_RULES}')
 
 
 @TRANSFORMS.register_module()
@@ -57,25 +26,35 @@ class SampleDates(BaseTransform):
 
     Required Keys: scenes, anchor, mode (unless set here)
 
-    Modified Keys: scenes (those drawn, one per role, in the order of :func:`draw_dates`)
+    Modified Keys: scenes (those drawn, one per role, in the order of the rule's roles)
 
     Added Keys: dates (tuple[str]): their days
 
     Args:
-        mode: Method, see :func:`draw_dates`; that of the dataset if left out.
+        mode: Name of a date rule (:mod:`rsmm.datasets.date_rules`); that of the dataset if left
+            out.
     """
 
     def __init__(self, mode: str | None = None) -> None:
-        if mode is not None and mode not in DATE_RULES:
-            raise ConfigError(f'mode={mode!r} is not one of {DATE_RULES}', where='SampleDates')
         self.mode = mode
+        self.rules: dict[str, DateRule] = {}
+        if mode is not None:
+            self.rule(mode)
+
+    def rule(self, mode: str) -> DateRule:
+        """Rule of a name, looked up once."""
+        if mode not in self.rules:
+            self.rules[mode] = date_rule(mode, 'SampleDates')
+        return self.rules[mode]
 
     def transform(self, results: dict) -> dict:
         """Draw with NumPy's global generator."""
         scenes = results['scenes']
-        drawn = draw_dates(self.mode or results['mode'], len(scenes), results['anchor'])
+        rule = self.rule(self.mode or results['mode'])
+        dates = [scene['date'] for scene in scenes]
+        drawn = rule.draw(dates, results['anchor'])
         results['scenes'] = [scenes[position] for position in drawn]
-        results['dates'] = tuple(scenes[position]['date'] for position in drawn)
+        results['dates'] = tuple(dates[position] for position in drawn)
         return results
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 
+from rsmm.datasets.date_rules import RECIPES, DateRule, date_rule
 from rsmm.datasets.transforms.geometry import dihedral
 from rsmm.datasets.transforms.photometric import affine_values, band_means, jitter_factor
 from rsmm.errors import ConfigError, DataError
@@ -19,24 +20,6 @@ from rsmm.sensors import RGB, canonical_band
 QUANTILES: dict[str, dict[str, tuple[float, float]]] = {
     'seco': {'B04': (0, 129), 'B03': (2, 103), 'B02': (3, 88)},
     'oscd': {'B04': (426, 3698), 'B03': (667, 2969), 'B02': (885, 2620)},
-}
-
-#: Per method, the views as (role of the date, recipe); the query first.
-VIEWS: dict[str, tuple[tuple[int, str], ...]] = {
-    'moco': ((0, 'crop_aug'), (0, 'crop_aug')),
-    'moco_tp': ((0, 'crop_aug'), (1, 'crop_aug')),
-    # Sub-space 0: another date, augmented; 1: another date; 2: the same date, augmented.
-    'seco': ((0, 'crop'), (1, 'aug_crop'), (2, 'crop'), (0, 'aug_crop')),
-    'sa_moco': ((0, 'aug'), (0, 'aug')),
-    'saco': ((0, 'plain'), (0, 'aug'), (1, 'aug')),
-}
-VIEWS['teco'] = VIEWS['caco'] = VIEWS['seco']
-RECIPES = {
-    'plain': (),
-    'crop': ('crop',),
-    'aug': ('aug',),
-    'crop_aug': ('crop', 'aug'),
-    'aug_crop': ('aug', 'crop'),
 }
 
 
@@ -192,16 +175,15 @@ def rotate_and_zoom(image: np.ndarray, angle: float, zoom: float) -> np.ndarray:
 class SeasonalViews(BaseTransform):
     """Make the views that a method compares from the dates that it drew.
 
-    ``crop`` is a random resized crop; ``aug`` is the photometric (RGB) or geometric (``saco``)
-    augmentation. Which view gets what stands in :data:`VIEWS`.
+    ``crop`` is a random resized crop; ``aug`` is the photometric or (``shared_geometry``) geometric
+    augmentation. Which view gets what the date rule says (:mod:`rsmm.datasets.date_rules`).
 
     Required Keys: img (list of arrays, one per role), bands, mode (unless set here)
 
     Modified Keys: img (list of views, the query first), img_shape
 
     Args:
-        mode: ``'moco'``, ``'moco_tp'``, ``'seco'``, ``'teco'``, ``'caco'``, ``'sa_moco'`` or
-            ``'saco'``; that of the dataset if left out.
+        mode: Name of a date rule; that of the dataset if left out.
         size: Output of the crop in pixels.
         scale: Range of the share of the area that the crop keeps.
         aug: Transforms to use instead of the method's own.
@@ -217,10 +199,9 @@ class SeasonalViews(BaseTransform):
         aug: Sequence[dict] | None = None,
         compat: str | None = None,
     ) -> None:
-        if mode is not None and mode not in VIEWS:
-            raise ConfigError(
-                f'no views for mode {mode!r}', where='SeasonalViews', fix=f'Known: {tuple(VIEWS)}'
-            )
+        self.rules: dict[str, DateRule] = {}
+        if mode is not None:
+            self.rule(mode)
         if compat not in (None, 'reference'):
             raise ConfigError(
                 f"compat={compat!r} is neither None nor 'reference'", where='SeasonalViews'
@@ -231,11 +212,19 @@ class SeasonalViews(BaseTransform):
         self.crop = [{'type': 'RandomResizedCrop', 'size': size, 'scale': tuple(scale)}]
         self.built: dict[tuple, dict[str, Compose]] = {}
 
+    def rule(self, mode: str) -> DateRule:
+        """Rule of a name, looked up once."""
+        if mode not in self.rules:
+            self.rules[mode] = date_rule(mode, 'SeasonalViews')
+        return self.rules[mode]
+
     def pipelines(self, mode: str, bands: tuple[str, ...]) -> dict[str, Compose]:
         """Built recipes for a method and bands."""
         key = mode, bands
         if key not in self.built:
-            aug = default_aug(mode, bands, self.compat) if self.aug is None else self.aug
+            aug = self.aug
+            if aug is None:
+                aug = default_aug(self.rule(mode).shared_geometry, bands, self.compat)
             parts = {'crop': self.crop, 'aug': aug}
             self.built[key] = {
                 name: Compose([TRANSFORMS.build(dict(t)) for part in recipe for t in parts[part]])
@@ -248,7 +237,13 @@ class SeasonalViews(BaseTransform):
         mode = self.mode or results['mode']
         pipelines = self.pipelines(mode, tuple(results['bands']))
         views = []
-        for role, recipe in VIEWS[mode]:
+        for role, recipe in self.rule(mode).views:
+            if role >= len(results['img']):
+                raise ConfigError(
+                    f'a view of {mode!r} shows date {role} of {len(results["img"])} drawn',
+                    where='SeasonalViews',
+                    fix='Count roles from 0, and give SampleDates the same mode',
+                )
             view = {**results, 'img': results['img'][role].copy()}
             views.append(pipelines[recipe](view)['img'])
         results['img'] = views
@@ -259,12 +254,14 @@ class SeasonalViews(BaseTransform):
         return f'SeasonalViews(mode={self.mode!r})'
 
 
-def default_aug(mode: str, bands: Sequence[str] = RGB, compat: str | None = None) -> list[dict]:
+def default_aug(
+    shared_geometry: bool, bands: Sequence[str] = RGB, compat: str | None = None
+) -> list[dict]:
     """The published augmentation of a method; without changes of colour for other bands than RGB.
 
     MoCo v2, SeCo, CACo: colour jitter, gray, blur, flip. SACo: one geometry for all bands.
     """
-    if mode in ('saco', 'sa_moco'):
+    if shared_geometry:
         return [{'type': 'PerBandAug' if compat == 'reference' else 'SharedGeometricAug'}]
     if tuple(bands) == RGB:
         colour = [

@@ -9,6 +9,7 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
 from rsmm.checkpoints.files import write_pointer
+from rsmm.checkpoints.run_files import PAUSED, outdated_best
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.registry import HOOKS, unknown_setting
 
@@ -31,6 +32,22 @@ class CheckpointHook(MMEngineCheckpointHook):
         for key in self.args:
             raise unknown_setting(MMEngineCheckpointHook, key)
 
+    def before_train(self, runner: Runner) -> None:
+        """Take up what the resumed run had; best files that it does not know of go.
+
+        A run killed between two of them leaves both, and one resumed from an earlier checkpoint
+        those of its lost future.
+        """
+        super().before_train(runner)
+        if runner.iter:
+            # A validation that is finished now has to be entered there.
+            self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
+        if is_main_process() and runner.iter:
+            for indicator in self.key_indicators if self.save_best else ():
+                current = runner.message_hub.runtime_info.get(self._key('best_ckpt', indicator))
+                for old in outdated_best(self.out_dir, indicator, current):
+                    old.unlink()
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._note_step(runner, step)
         name = self.filename_tmpl.format(step)
@@ -47,8 +64,10 @@ class CheckpointHook(MMEngineCheckpointHook):
         )
         if is_main_process():
             write_pointer(runner.work_dir, self.last_ckpt)
-            for old in outdated:
-                (Path(self.out_dir) / self.filename_tmpl.format(old)).unlink(missing_ok=True)
+            paused = Path(self.out_dir).glob(PAUSED.format('*'))
+            names = (self.filename_tmpl.format(old) for old in outdated)
+            for old in (*paused, *(Path(self.out_dir) / name for name in names)):
+                old.unlink(missing_ok=True)
 
     def _note_step(self, runner: Runner, step: int) -> list[int]:
         """Enter ``step`` among the kept ones and return those to delete."""

@@ -6,6 +6,7 @@ import torch
 from mmengine.runner import TestLoop
 from torch import Tensor
 
+from rsmm.models.layers.pair_vectors import pair_vectors, sample_weights
 from rsmm.models.layers.pooling import pool
 from rsmm.registry import LOOPS
 
@@ -14,8 +15,9 @@ from rsmm.registry import LOOPS
 class FeatureTestLoop(TestLoop):
     """Give every test sample the feature vector of the model's backbone as ``feature``.
 
-    The backbone is in evaluation mode; spatial features are averaged. Evaluators that compare the
-    samples with each other (``RetrievalPR``) do the rest.
+    The backbone is in evaluation mode; spatial features are averaged, those of pairs of dates where
+    something changed (:func:`pair_vectors`). Evaluators that compare the samples with each other
+    (``RetrievalPR``, ``ClusterPurity``, ``EventRetrieval``) do the rest.
 
     Args:
         runner: The runner.
@@ -56,6 +58,12 @@ class FeatureTestLoop(TestLoop):
         """Features ``(N, D)`` float32 of a batch, and its data samples."""
         model = getattr(self.runner.model, 'module', self.runner.model)
         data = model.data_preprocessor(batch, training=False)
-        with torch.autocast(data['inputs'].device.type, enabled=self.fp16):
-            features = model.backbone(data['inputs'])
-        return pool(features).float(), data['data_samples']
+        inputs, samples = data['inputs'], data['data_samples']
+        pair = not isinstance(inputs, Tensor)
+        device = inputs[0].device if pair else inputs.device
+        with torch.autocast(device.type, enabled=self.fp16):
+            if pair:
+                weights = sample_weights(samples, device)
+                return pair_vectors(model.backbone, inputs, weights), samples
+            features = model.backbone(inputs)
+        return pool(features).float(), samples

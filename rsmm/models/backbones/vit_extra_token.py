@@ -14,6 +14,32 @@ from rsmm.registry import MODELS
 TOKENS = ('none', 'const', 'input')
 
 
+def extra_token_kind(kind: str, where: str) -> str:
+    """Return a kind of extra token; ConfigError if there is no such kind."""
+    if kind not in TOKENS:
+        raise ConfigError(f'extra_token={kind!r} is not one of {", ".join(TOKENS)}', where=where)
+    return kind
+
+
+def check_token(network: nn.Module, token: Tensor | None, with_token: bool) -> bool:
+    """Whether a network runs with its extra token, given what comes with the images.
+
+    Raises:
+        ConfigError: A token is missing, or the network takes none.
+    """
+    kind, where = network.extra_token, type(network).__name__
+    with_token = with_token and kind != 'none'
+    if with_token and (kind == 'input') != (token is not None):
+        raise ConfigError(
+            f"extra_token='{kind}' {'without' if token is None else 'and'} an input token",
+            where=where,
+            fix="Place and date need extra_token='input'",
+        )
+    if not with_token and token is not None:
+        raise ConfigError('the network takes no metadata', where=where, fix="extra_token='input'")
+    return with_token
+
+
 @MODELS.register_module()
 class ViTExtraToken(VisionTransformer):
     """mmpretrain's Vision Transformer with an extra last token, a class token and its final norm.
@@ -38,11 +64,7 @@ class ViTExtraToken(VisionTransformer):
         init_cfg: dict | list[dict] | None = None,
         **kwargs,
     ) -> None:
-        if extra_token not in TOKENS:
-            raise ConfigError(
-                f'extra_token={extra_token!r} is not one of {", ".join(TOKENS)}',
-                where='ViTExtraToken',
-            )
+        extra_token_kind(extra_token, 'ViTExtraToken')
         super().__init__(arch=arch, out_type='cls_token', init_cfg=init_cfg, **kwargs)
         self.extra_token = extra_token
         if extra_token != 'none':
@@ -85,18 +107,7 @@ class ViTExtraToken(VisionTransformer):
         Raises:
             ConfigError: A token is missing, or the network takes none.
         """
-        with_token = with_token and self.extra_token != 'none'
-        if with_token and (self.extra_token == 'input') != (token is not None):
-            raise ConfigError(
-                f"extra_token='{self.extra_token}' {'without' if token is None else 'and'} an "
-                'input token',
-                where='ViTExtraToken',
-                fix="Place and date need extra_token='input'",
-            )
-        if not with_token and token is not None:
-            raise ConfigError(
-                'the network takes no metadata', where='ViTExtraToken', fix="extra_token='input'"
-            )
+        with_token = check_token(self, token, with_token)
         tokens = self._embed(x)
         if with_token:
             last = self.token_embed.expand(len(x), -1, -1)

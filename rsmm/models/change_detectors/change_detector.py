@@ -24,6 +24,11 @@ class ChangeDetector(DenseModel):
         deepest: What the decoder gets on the deepest level: ``'fused'`` as on the others, or
             ``'second'``, the features of the second image alone, as the FC-Siam networks do.
         threshold: Probability above which a pixel is change.
+        max_share: Of a scene at most this share is change: those of the pixels above the threshold
+            that are the most probable. Building is rare, and a network that meets a season or a
+            soil that it was not trained on is too sure everywhere in that scene, while the order
+            of its pixels holds. For whole scenes; maps of a scene too large for the memory, made
+            row by row, follow the threshold alone.
         **kwargs: ``backbone, decode_head, loss, frozen, multiple, data_preprocessor`` of
             :class:`rsmm.models.segmentors.dense.DenseModel`. Inputs are a list of two batches, as
             ``MultiSpectralPreprocessor`` makes them from pairs.
@@ -33,6 +38,7 @@ class ChangeDetector(DenseModel):
     """
 
     num_dates = 2
+    map_kind = 'change'
 
     def __init__(
         self,
@@ -40,6 +46,7 @@ class ChangeDetector(DenseModel):
         fusion: str = 'abs_diff',
         deepest: str = 'fused',
         threshold: float = 0.5,
+        max_share: float = 1.0,
         **kwargs,
     ) -> None:
         if fusion not in FUSIONS or deepest not in ('fused', 'second') or not 0 < threshold < 1:
@@ -48,6 +55,9 @@ class ChangeDetector(DenseModel):
                 where="type='ChangeDetector'",
                 fix=f'fusion: {", ".join(FUSIONS)}; deepest: fused, second; threshold in (0, 1)',
             )
+        if not 0 < max_share <= 1:
+            raise ConfigError(f'max_share={max_share} is no share', where="type='ChangeDetector'")
+        self.max_share = max_share
         self.fusion = fusion
         self.deepest = deepest
         # Compared with logits, so that no sigmoid has to be taken.
@@ -84,3 +94,23 @@ class ChangeDetector(DenseModel):
     def decide(self, logits: torch.Tensor) -> torch.Tensor:
         """Return 1 where change is more probable than the threshold, (N, H, W)."""
         return logits[:, 0] > self.cut
+
+    def decide_scenes(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return 1 where change is more probable than the threshold and among the likeliest."""
+        return self.decide(logits) & likeliest(logits[:, 0], self.max_share)
+
+
+def likeliest(scores: torch.Tensor, share: float) -> torch.Tensor:
+    """Tell the highest scores of each map, (N, H, W) bool; of equal ones at its edge, none.
+
+    Args:
+        scores: (N, H, W).
+        share: Of each map at most this share, 0..1.
+    """
+    flat = scores.flatten(1)
+    left_out = flat.shape[1] - int(share * flat.shape[1])
+    if not left_out:
+        return torch.ones_like(scores, dtype=torch.bool)
+    # The highest score that is left out; a tie with it is left out as well.
+    limit = flat.kthvalue(left_out, dim=1).values
+    return scores > limit[:, None, None]

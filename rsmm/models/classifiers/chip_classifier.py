@@ -8,19 +8,8 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from rsmm.errors import ConfigError
+from rsmm.models.layers.symmetry import VIEWS, symmetry
 from rsmm.registry import MODELS
-
-VIEWS = (1, 2, 4, 8)
-
-
-def symmetry(images: Tensor, code: int) -> Tensor:
-    """Return images ``(..., H, W)`` under symmetry ``code`` 0..7 of the square.
-
-    Bit 0 flips left-right, bit 1 flips top-bottom, bit 2 transposes (after the flips).
-    """
-    axes = [axis for bit, axis in ((1, -1), (2, -2)) if code & bit]
-    images = images.flip(axes) if axes else images
-    return images.transpose(-1, -2) if code & 4 else images
 
 
 @MODELS.register_module()

@@ -35,6 +35,8 @@ class DenseModel(ScopedModel):
     """
 
     num_dates: int | None = 1
+    #: What its map shows: 'classes', 'change' or 'footprints' (1 against 0), 'chips'.
+    map_kind = 'classes'
 
     def __init__(
         self,
@@ -101,6 +103,10 @@ class DenseModel(ScopedModel):
         """Turn logits (N, K, H, W) into labels (N, H, W)."""
         return logits.argmax(dim=1)
 
+    def decide_scenes(self, logits: torch.Tensor) -> torch.Tensor:
+        """As :meth:`decide`, for logits of whole scenes, whose statistics may then count."""
+        return self.decide(logits)
+
     def forward(self, inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
         """Return logits (``'tensor'``), losses (``'loss'``) or samples (``'predict'``)."""
         logits = self.logits(inputs)
@@ -116,7 +122,7 @@ class DenseModel(ScopedModel):
         from mmseg.structures import SegDataSample
 
         samples = data_samples or [SegDataSample() for _ in logits]
-        for sample, scores, labels in zip(samples, logits, self.decide(logits), strict=True):
+        for sample, scores, labels in zip(samples, logits, self.decide_scenes(logits), strict=True):
             sample.pred_sem_seg = PixelData(data=labels[None].to(torch.uint8))
             if self.keep_logits:
                 sample.seg_logits = PixelData(data=scores)

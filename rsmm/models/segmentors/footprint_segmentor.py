@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.structures import PixelData
 
 from rsmm.geo.windows import sliding_windows
+from rsmm.models.base import two_classes
 from rsmm.models.segmentors.dense import DenseModel
 from rsmm.registry import MODELS
 
@@ -30,6 +31,8 @@ class FootprintSegmentor(DenseModel):
         **kwargs: ``backbone, decode_head, loss, frozen, keep_logits, data_preprocessor,
             init_cfg`` of :class:`rsmm.models.segmentors.dense.DenseModel`.
     """
+
+    map_kind = 'footprints'
 
     def __init__(
         self,
@@ -74,6 +77,10 @@ class FootprintSegmentor(DenseModel):
     def decide(self, logits: torch.Tensor) -> torch.Tensor:
         """Return 1 where the first channel is more probable than not, (N, H, W)."""
         return logits[:, 0] > 0
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities of ground and building, (N, 2, H, W)."""
+        return two_classes(logits)
 
     def forward(self, inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
         """Return logits (``'tensor'``), losses (``'loss'``) or samples (``'predict'``).

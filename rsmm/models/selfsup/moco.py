@@ -26,43 +26,25 @@ class MoCo(MomentumContrast):
     Inputs: ``1 + num_spaces`` views ``(N, C, H, W)``, the query first.
 
     Args:
-        backbone: See :class:`MomentumContrast`, as are all other arguments.
-        neck: Projector; a two-layer head by default.
-        queue_len: Entries per queue.
+        backbone: Config of a backbone that returns a tuple of feature maps.
+        neck: Projector; a two-layer head by default. A ``MoCoMLP`` gets ``num_spaces`` heads.
         feat_dim: Embedding size.
-        momentum: ``m`` of ``key <- m key + (1 - m) query``.
-        temperature: Divisor of the similarities.
         num_spaces: Embedding sub-spaces.
-        gather_negatives: Use the keys of all processes as in-batch negatives.
-        data_preprocessor: Config or module.
-        init_cfg: Initialisation.
+        **kwargs: As :class:`MomentumContrast`.
     """
 
     def __init__(
         self,
         backbone: dict | nn.Module,
         neck: dict | nn.Module | None = None,
-        queue_len: int = 16384,
         feat_dim: int = 128,
-        momentum: float = 0.999,
-        temperature: float = 0.07,
         num_spaces: int = 1,
-        gather_negatives: bool = True,
-        data_preprocessor: dict | nn.Module | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            backbone=backbone,
-            neck=neck or {'type': 'MoCoMLP', 'out_channels': feat_dim, 'num_spaces': num_spaces},
-            queue_len=queue_len,
-            feat_dim=feat_dim,
-            momentum=momentum,
-            temperature=temperature,
-            num_spaces=num_spaces,
-            gather_negatives=gather_negatives,
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
-        )
+        neck = neck or {'type': 'MoCoMLP', 'out_channels': feat_dim}
+        if isinstance(neck, dict) and neck['type'] == 'MoCoMLP':
+            neck = {'num_spaces': num_spaces, **neck}
+        super().__init__(backbone, neck, feat_dim=feat_dim, num_spaces=num_spaces, **kwargs)
 
     def loss(self, inputs: Sequence[Tensor], data_samples: list | None = None) -> dict[str, Tensor]:
         """Contrast one batch, then let its keys into the queues.

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from rsmm.errors import ConfigError
+from rsmm.models.layers.pair_vectors import sample_weights
 from rsmm.models.losses.functional import masked_pool, nt_xent
 from rsmm.models.selfsup.projectors import mlp
 from rsmm.models.selfsup.simclr import SimCLR
@@ -79,7 +80,7 @@ class PairContrast(SimCLR):
                 f'PairContrast compares two views of one or two dates, found {found} images',
                 fix="Use dict(type='EventViews') in the pipeline",
             )
-        weights = self._weights(data_samples, inputs[0])
+        weights = sample_weights(data_samples, inputs[0].device)  # (N, 2, h, w)
         if self.joint:
             maps = self._map(torch.cat(list(inputs))).chunk(len(inputs))
         else:
@@ -106,9 +107,3 @@ class PairContrast(SimCLR):
         features = self.backbone(images)
         last = features if isinstance(features, Tensor) else features[-1]
         return last.float()
-
-    @staticmethod
-    def _weights(samples: Sequence, images: Tensor) -> Tensor:
-        """Weights of a batch, ``(N, 2, h, w)``."""
-        rows = [torch.as_tensor(sample.event_weights) for sample in samples]
-        return torch.stack(rows).to(images.device, torch.float32)

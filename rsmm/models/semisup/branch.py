@@ -93,6 +93,11 @@ class Branch:
         """Whether the backbone returns an extra token besides its features."""
         return getattr(self.parts['backbone'], 'extra_token', 'none') != 'none'
 
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether some layer's output depends on the other images of the batch."""
+        return any(True for _ in batch_norms(self.parts))
+
     def rotation_logits(self, view: View) -> Tensor:
         """Which quarter turn the images have been given: logits ``(N, 4)`` of all processes."""
         last = self.parts['head'].pre_logits(self.features(view))
@@ -122,6 +127,14 @@ def _full(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def batch_norms(parts: Mapping[str, nn.Module]) -> Iterator[nn.Module]:
+    """Batch normalisations in a network, in order."""
+    for part in parts.values():
+        for module in part.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                yield module
+
+
 @contextmanager
 def evaluating(parts: Mapping[str, nn.Module]) -> Iterator[None]:
     """Set modules to evaluation mode inside the block."""
@@ -138,12 +151,7 @@ def evaluating(parts: Mapping[str, nn.Module]) -> Iterator[None]:
 @contextmanager
 def kept_statistics(parts: Mapping[str, nn.Module]) -> Iterator[None]:
     """Leave the running statistics of batch normalisation as they are inside the block."""
-    layers = [
-        module
-        for part in parts.values()
-        for module in part.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
+    layers = list(batch_norms(parts))
     before = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -20,6 +21,8 @@ from rsmm.models.semisup.measures import pseudo_label_measures
 from rsmm.models.semisup.reading import read_batch, read_places
 from rsmm.models.semisup.rules.base import Rule
 from rsmm.registry import MODELS
+
+LABEL_MODES = ('auto', 'train', 'eval')
 
 
 @MODELS.register_module()
@@ -38,11 +41,16 @@ class SSLClassifier(ImageClassifier):
         head: Linear classification head, config or module.
         rule: Config of a rule or module.
         neck: Config or module between them, e.g. global average pooling of a CNN.
+        label_mode: How the network that learns looks at the views it labels: ``'train'``, as the
+            published transformers do; ``'eval'``, with the running statistics of its batch norms;
+            ``'auto'`` is ``'eval'`` for networks with batch norms, else ``'train'``. In training
+            mode weak views would be normalised among themselves and labelled ones together with
+            strong views: the network then labels images unlike those it has learned from.
         data_preprocessor: Config or module, usually ``TwoStreamPreprocessor``.
         init_cfg: Initialisation.
 
     Raises:
-        ConfigError: Head and rule differ in their number of classes.
+        ConfigError: Head and rule differ in their number of classes, or there is no such mode.
     """
 
     def __init__(
@@ -53,7 +61,12 @@ class SSLClassifier(ImageClassifier):
         neck: dict | nn.Module | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
+        label_mode: str = 'auto',
     ) -> None:
+        if label_mode not in LABEL_MODES:
+            raise ConfigError(
+                f'label_mode={label_mode!r} is not one of {", ".join(LABEL_MODES)}', where='model'
+            )
         # Built here and not by the base class, whose registry would not find rsmm's entries.
         super().__init__(
             backbone=_built(backbone),
@@ -67,6 +80,7 @@ class SSLClassifier(ImageClassifier):
         self.rule: Rule = _built(rule)
         self._check_head(self.head)
         self.seed = 0
+        self.label_mode = label_mode
         add_asked_parts(self, self.head, self.rule)
         if 'average' in self.rule.asks:
             self.averaged = averaged_copy(self.labeller_parts())
@@ -160,7 +174,8 @@ class SSLClassifier(ImageClassifier):
         rule = self.rule
         if 'average' not in rule.asks:
             new = [name for name in rule.labelling if name not in learned]
-            seen = branch.see({name: batch.views[name] for name in new})
+            with evaluating(branch.parts) if self._labels_in_eval(branch) else nullcontext():
+                seen = branch.see({name: batch.views[name] for name in new})
             seen |= {k: out.detach() for k, out in learned.items() if k in rule.labelling}
             return rule.targets(seen, batch, branch)
         branch = Branch(dict(self.averaged.items()))
@@ -169,6 +184,9 @@ class SSLClassifier(ImageClassifier):
             return rule.targets(branch.see(views), batch, branch)
         with evaluating(branch.parts):
             return rule.targets(branch.see(views), batch, branch)
+
+    def _labels_in_eval(self, branch: Branch) -> bool:
+        return self.label_mode == 'eval' or (self.label_mode == 'auto' and branch.has_batch_norm)
 
     @torch.no_grad()
     def follow_average(self) -> None:

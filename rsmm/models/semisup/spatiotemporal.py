@@ -23,6 +23,8 @@ from rsmm.models.semisup.rules.base import Rule
 from rsmm.registry import MODELS
 
 PREDICTORS = ('student', 'teacher')
+#: Backbones that take a token of place and date.
+TAKE_TOKENS = ('ViTExtraToken', 'CNNExtraToken')
 DISTILLATIONS = ('mse', 'mae', 'cos', 'none')
 
 
@@ -38,7 +40,8 @@ class STSSLClassifier(SSLClassifier):
     ``backbone``, ``head`` and ``metadata``.
 
     Args:
-        backbone: Config of ``ViTExtraToken``, for both networks; the token is set here.
+        backbone: Config of ``ViTExtraToken`` or ``CNNExtraToken``, for both networks; the token is
+            set here.
         head: Config of a linear head, for both.
         rule: Config or module.
         metadata: Config or module of the encoder of place and date; ``embed_dims`` is the
@@ -51,6 +54,7 @@ class STSSLClassifier(SSLClassifier):
             published network, whose number of parameters counts them.
         data_preprocessor: See :class:`SSLClassifier`.
         init_cfg: Initialisation of the student.
+        label_mode: See :class:`SSLClassifier`.
 
     Raises:
         ConfigError: A backbone without extra token, or a setting that does not exist.
@@ -69,6 +73,7 @@ class STSSLClassifier(SSLClassifier):
         neck: dict | nn.Module | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
+        label_mode: str = 'auto',
     ) -> None:
         if distill not in DISTILLATIONS or distill_weight < 0 or predict_with not in PREDICTORS:
             raise ConfigError(
@@ -78,11 +83,12 @@ class STSSLClassifier(SSLClassifier):
                 fix=f'distill is one of {", ".join(DISTILLATIONS)}, distill_weight is not '
                 f'negative, predict_with one of {", ".join(PREDICTORS)}',
             )
-        if neck is not None or str(backbone.get('type')).split('.')[-1] != 'ViTExtraToken':
+        if neck is not None or str(backbone.get('type')).split('.')[-1] not in TAKE_TOKENS:
             raise ConfigError(
                 f'{backbone.get("type")} takes no token of place and date',
                 where='STSSLClassifier',
-                fix="Use backbone=dict(type='ViTExtraToken', ...) without neck, or SSLClassifier",
+                fix=f'Use backbone=dict(type=...) of {" or ".join(TAKE_TOKENS)} without neck, or '
+                'SSLClassifier',
             )
         self.distill = distill if distill_weight else 'none'
         self.distill_weight = distill_weight
@@ -96,6 +102,7 @@ class STSSLClassifier(SSLClassifier):
             rule=rule,
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
+            label_mode=label_mode,
         )
 
     #: Rules that mix all images still leave something to compare the tokens on.

@@ -24,20 +24,21 @@ def draw_views(
     config: str | Path, out: str | Path, options: Mapping[str, object] | None = None
 ) -> None:
     """Draw the views of four training samples as the model sees them, one column per view."""
-    from rsmm.datasets.transforms.seasonal import VIEWS
+    from rsmm.datasets.date_rules import date_rule
     from rsmm.visualization.contrastive import plot_views
 
     cfg = load_config(config, options)
     mode = cfg.train_dataloader.dataset.get('mode')
-    if mode not in VIEWS:
-        raise ConfigError('compares no dated scenes', where=config, fix=f'Known: {tuple(VIEWS)}')
+    if mode is None:
+        raise ConfigError('compares no dated scenes', where=config)
+    views = date_rule(mode, str(config)).views
     samples = draw_samples(_training_data(cfg), 4)
     colours = band_indices(bands_of(samples[0], {}), RGB)
     rows = [[view[colours] for view in views_of(sample)] for sample in samples]
     # What the keys of SeCo's family stand for is in the order of the sub-spaces.
     names = [
         f'{"query" if i == 0 else f"key {i - 1}"}: date {date}, {recipe.replace("_", " + ")}'
-        for i, (date, recipe) in enumerate(VIEWS[mode])
+        for i, (date, recipe) in enumerate(views)
     ]
     plot_views(rows, names, out)
 

@@ -9,7 +9,6 @@ import torch
 from rsmm.datasets.seeded import seeded
 from rsmm.datasets.transforms.per_band import PerBandAug
 from rsmm.datasets.transforms.seasonal import (
-    VIEWS,
     QuantileStretch,
     SeasonalViews,
     SharedGeometricAug,
@@ -17,6 +16,7 @@ from rsmm.datasets.transforms.seasonal import (
 from rsmm.datasets.transforms.texture import AppendTexture, BandGroups
 from rsmm.errors import ConfigError, DataError
 from rsmm.ops.band_groups import texture_bands
+from rsmm.registry import DATE_RULES
 from rsmm.sensors import RGB, band_order
 
 S2 = band_order('seco')
@@ -63,7 +63,7 @@ def test_stretch_refuses_digital_numbers_under_the_quantiles_of_bytes() -> None:
 ROLES = {'moco': 1, 'moco_tp': 2, 'seco': 3, 'caco': 3, 'teco': 3, 'sa_moco': 1, 'saco': 2}
 
 
-@pytest.mark.parametrize('mode', VIEWS)
+@pytest.mark.parametrize('mode', DATE_RULES.entries())
 def test_views_show_the_dates_of_the_method(mode: str) -> None:
     """Dates are told apart by level; augmentation is switched off."""
     dates = [scene(3, 50 * (role + 1)) for role in range(ROLES[mode])]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rsmm.errors import ConfigError
+from rsmm.models.change_detectors.change_detector import likeliest
 from rsmm.registry import MODELS
 
 FC = dict(type='FCEncoder')
@@ -154,3 +155,57 @@ def test_weight_of_change_in_the_entropy() -> None:
         logits[:, 0], target.float(), weight, reduction='sum'
     )
     torch.testing.assert_close(loss(logits, target)['loss_bce'], expected / weight.sum())
+
+
+LITE0 = dict(type='mmpretrain.TIMMBackbone', model_name='tf_efficientnet_lite0', features_only=True)
+
+
+def test_an_enlarged_encoder_has_finer_features_of_the_enlarged_image() -> None:
+    torch.manual_seed(0)
+    encoder = MODELS.build(dict(type='Enlarged', backbone=LITE0, factor=2)).eval()
+    image = torch.randn(1, 3, 32, 48)
+    features = encoder(image)
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (16, 32, 48), (24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3),
+    ]  # fmt: skip
+    large = torch.nn.functional.interpolate(image, (64, 96), mode='bilinear')
+    for found, expected in zip(features, encoder.net(large), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ConfigError, match='factor=0'):
+        MODELS.build(dict(type='Enlarged', backbone=LITE0, factor=0))
+
+
+def test_lateral_decoder_sizes() -> None:
+    decoder = MODELS.build(dict(type='LateralDecoder', in_channels=(16, 24, 40, 112, 320)))
+    assert count(decoder) == 90_721
+    model = detector(dict(type='Enlarged', backbone=LITE0), 'LateralDecoder', multiple=16)
+    pair = list(torch.randn(2, 1, 3, 50, 71))
+    logits = model(pair)
+    assert logits.shape == (1, 1, 50, 71)
+    torch.testing.assert_close(logits, model(pair[::-1]))
+
+
+@pytest.mark.parametrize('share', [0.01, 0.1, 0.5, 1.0])
+def test_the_changed_share_of_a_scene_is_bounded(share: float) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, 1, 20, 30) + torch.tensor([-9.0, 0.0, 9.0])[:, None, None, None]
+    model = detector(max_share=share)
+    free, bounded = model.decide(logits), model.decide_scenes(logits)
+    assert not (bounded & ~free).any()
+    for before, after, scores in zip(free, bounded, logits[:, 0], strict=True):
+        assert after.sum() == min(before.sum(), int(share * after.numel()))
+        if 0 < after.sum() < before.sum():
+            assert scores[after].min() > scores[before & ~after].max()
+    found = model.samples(logits, None)
+    for sample, expected in zip(found, bounded, strict=True):
+        assert torch.equal(sample.pred_sem_seg.data[0].bool(), expected)
+
+
+def test_equal_scores_at_the_edge_are_no_change() -> None:
+    assert likeliest(torch.ones(1, 4, 5), 0.3).sum() == 0
+    assert likeliest(torch.ones(1, 4, 5), 1.0).all()
+    scores = torch.tensor([[[4.0, 3, 3, 2, 1, 0, 0, 0, 0, 0]]])
+    assert likeliest(scores, 0.2)[0, 0].nonzero().flatten().tolist() == [0]
+    assert likeliest(scores, 0.3)[0, 0].nonzero().flatten().tolist() == [0, 1, 2]
+    with pytest.raises(ConfigError, match='max_share=0'):
+        detector(max_share=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rsmm.errors import ConfigError
+from rsmm.models.layers.symmetry import symmetry, undo_symmetry
 from rsmm.registry import MODELS
 
 MEMBER = dict(
@@ -76,3 +77,22 @@ def test_predictions_follow_the_first_threshold() -> None:
 def test_wrong_members(members: list) -> None:
     with pytest.raises(ConfigError, match='two or more ChangeDetectors'):
         MODELS.build(dict(type='ChangeEnsemble', members=members))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('size', [(20, 20), (20, 33)])
+def test_views_make_an_ensemble_that_knows_no_direction(size: tuple[int, int]) -> None:
+    model = MODELS.build(dict(type='ChangeEnsemble', members=[MEMBER] * 2, views=8)).eval()
+    inputs = [torch.randn(1, 3, *size) for _ in range(2)]
+    logits = model.logits(inputs)
+    assert logits.shape == (1, 1, *size)
+    for code in range(8):
+        turned = model.logits([symmetry(date, code) for date in inputs])
+        torch.testing.assert_close(undo_symmetry(turned, code), logits)
+    model.views = 1
+    assert (model.logits(inputs) - logits).abs().max() > 1e-3
+
+
+def test_another_number_of_views() -> None:
+    with pytest.raises(ConfigError, match='views=3 is not one of'):
+        MODELS.build(dict(type='ChangeEnsemble', members=[MEMBER] * 2, views=3))

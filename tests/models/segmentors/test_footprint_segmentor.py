@@ -132,7 +132,7 @@ def test_prediction_attaches_logits_and_mask(small):
 
 def test_constant_predictor_is_the_same_with_any_tiling(small):
     from rsmm.geo.windows import predict_windows
-    from rsmm.inference.scene import tile_predictor
+    from rsmm.inference.mapping import tile_predictor
 
     model = copy.deepcopy(small)
     model.data_preprocessor = MODELS.build(dict(type='MultiSpectralPreprocessor'))

@@ -197,7 +197,7 @@ def test_settings_are_checked_before_the_first_step(name, settings, message) -> 
 
 def test_neck_that_does_not_fit() -> None:
     with pytest.raises(ConfigError, match=r'1 embedding\(s\) of size 5, expected 3 of size 5'):
-        build('SeCo', neck=dict(type='MoCoMLP', in_channels=8, out_channels=5)).loss(
+        build('SeCo', neck=dict(type='MoCoMLP', in_channels=8, out_channels=5, num_spaces=1)).loss(
             views_for('SeCo')
         )
 

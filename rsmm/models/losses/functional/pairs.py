@@ -62,7 +62,13 @@ def dense_nt_xent(a: Tensor, b: Tensor, temperature: float = 0.07) -> Tensor:
 def _gathered(rows: Tensor) -> tuple[int, Tensor]:
     """Rank of this process, and the rows (2, N, ...) of all processes, with gradient."""
     if dist.is_initialized() and dist.get_world_size() > 1:
-        return dist.get_rank(), torch.cat(all_gather(rows.contiguous()), dim=1)
+        parts = all_gather(rows.contiguous())
+        for part in parts:
+            # torch receives gradients in buffers of the same strides but sends them contiguous:
+            # those of a permuted map would arrive in the wrong places.
+            if part.requires_grad:
+                part.register_hook(Tensor.contiguous)
+        return dist.get_rank(), torch.cat(parts, dim=1)
     return 0, rows
 
 

@@ -1,0 +1,289 @@
+"""Any checkpoint over any scene, in mmengine's form: :class:`Inferencer`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
+
+from rsmm.apis.config import load_config
+from rsmm.apis.model import RANDOM, build_model
+from rsmm.apis.zoo_files import ZOO, zoo_checkpoint
+from rsmm.errors import ConfigError, DataError
+from rsmm.inference.area_table import AreaCounter, area_table, read_confusion
+from rsmm.inference.box_files import box_names, detect, write_scene_boxes
+from rsmm.inference.chip_maps import as_map_model
+from rsmm.inference.detect_files import detector_of
+from rsmm.inference.inputs import array_file, find_scenes
+from rsmm.inference.map_files import (
+    DEPTHS,
+    Job,
+    file_names,
+    open_scene,
+    scene_rows,
+    write_scene,
+)
+from rsmm.inference.mapping import Tiling
+from rsmm.inference.places import Scene, is_address
+from rsmm.inference.records import TEMPORARY, Records, run_key
+from rsmm.inference.running import Bars, network_limits
+from rsmm.inference.summary import write_summary
+from rsmm.inference.tasks import reading_of, task_of
+from rsmm.registry import DATASETS
+from rsmm.utils.lock import hold_folder
+from rsmm.utils.outputs import keep_inputs
+
+
+class Inferencer(BaseInferencer):
+    """Map scenes with a trained model: classes, change, seasons, footprints, boxes.
+
+    What is made of a scene is what the model declares, see :class:`rsmm.inference.tasks.Task`,
+    here ``self.task``.
+
+    Args:
+        config: Config file, loaded config, or name of the zoo.
+        checkpoint: File or address; None or ``'zoo'`` takes the weights that the zoo has for the
+            config, ``'random'`` none.
+        device: ``'cpu'``, ``'cuda'``, ...; None takes a GPU where there is one.
+        options: Dotted config keys to override.
+
+    Raises:
+        ConfigError: The config cannot be read, has no weights in the zoo, or makes no maps.
+        CheckpointError: The checkpoint cannot be read or belongs to another model.
+    """
+
+    preprocess_kwargs = {'bands'}
+    forward_kwargs = {'tile', 'stride', 'merge', 'tta', 'score', 'iou'}
+    visualize_kwargs = {'html'}
+    postprocess_kwargs = {'out', 'polygons', 'probabilities', 'confusion', 'vector'}
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike | None = None,
+        device: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        name = config.filename if isinstance(config, Config) else os.fspath(config)
+        self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.cfg = config if isinstance(config, Config) else load_config(config, options)
+        weights = zoo_checkpoint(name or '', ZOO if checkpoint is None else checkpoint)
+        model = build_model(self.cfg, weights, device=self.device)
+        self.task = task_of(model, self.cfg)
+        self.facts = getattr(model, 'input_facts', None) or {}
+        self.detector = detector_of(model, self.cfg) if self.task.kind == 'boxes' else None
+        self.model = model if self.detector else as_map_model(model)
+        self.reading = reading_of(self.cfg, self.facts)
+        if self.task.kind == 'season' and self.reading.norm is None:
+            self.reading = replace(self.reading, norm=_norm_of(self.cfg))
+        self.name = Path(name or 'config').stem
+        self.weights = RANDOM if weights == RANDOM else Path(str(weights)).name
+        self._identity = _identity(weights)
+
+    def __call__(
+        self, inputs, return_datasamples: bool = False, batch_size: int | None = None, **kwargs
+    ) -> dict:
+        """Map scenes.
+
+        Args:
+            inputs: A path, address, array (H, W, C), or a list of them; see
+                :func:`rsmm.inference.inputs.find_scenes`. Two arrays are a pair for models of
+                change.
+            return_datasamples: Not offered; kept for mmengine's contract.
+            batch_size: Tiles per call; halved where the device lacks memory. Default 4, 16 on a
+                GPU.
+            **kwargs: For reading: ``bands``, names of the files' bands in order where they do not
+                name them. For the network: ``tile``, ``stride``, ``merge`` (see
+                :class:`rsmm.inference.mapping.Tiling`), ``tta`` (average eight symmetries), and
+                ``score``, ``iou`` of boxes. For results: ``out``, the folder to write, and
+                with it ``polygons`` (True, or a dict of settings), ``probabilities`` (True,
+                ``'uint8'`` or ``'float16'``), ``confusion`` (file or (K, K) array of a validation),
+                ``vector`` (``'gpkg'`` or ``'geojson'``), ``html`` (write ``index.html``).
+
+        Returns:
+            ``predictions``: per scene a dict. With ``out``: ``scene``, ``kind``, ``areas`` (a row
+            per class), ``warnings``, ``files`` (paths) and facts of the image. Without:
+            ``labels`` (H, W) uint8, 255 where there is no data, ``probabilities`` (H, W, K)
+            float32 if asked for, ``areas``; for boxes ``boxes``, a
+            :class:`rsmm.inference.detection.Detections`. ``visualization``: the page's path, or
+            None.
+
+        Raises:
+            ConfigError: An unknown keyword, an impossible setting, or foreign files in ``out``.
+            DataError: An image cannot be read or does not fit the model.
+        """
+        if return_datasamples:
+            raise ConfigError('return_datasamples: results are maps and files, no samples')
+        reading, forward, visual, post = self._dispatch_kwargs(**kwargs)
+        if not post.get('out') and (visual.get('html') or post.get('polygons')):
+            raise ConfigError('html and polygons are files', fix='Name a folder: out=...')
+        with contextlib.ExitStack() as stack:
+            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            stack.enter_context(network_limits())
+            scenes = self.preprocess(inputs, temporary)
+            settings = {**reading, **forward, **post}
+            job = self._job(batch_size, **settings)
+            if not post.get('out'):
+                bar = stack.enter_context(Bars(len(scenes)))
+                wanted = bool(post.get('probabilities'))
+                found = [self._in_memory(job, one, bar, wanted, forward) for one in scenes]
+                return {'predictions': found, 'visualization': None}
+            out = Path(post['out'])
+            found = self._to_folder(job, scenes, out, settings)
+            page = self.visualize(scenes, found, out=out, **visual)
+        return self.postprocess(found, page)
+
+    def preprocess(self, inputs, temporary: Path) -> list[Scene]:
+        """Turn inputs into scenes; arrays and joined bands are written to ``temporary``."""
+        listed = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        written = [array_file(one, temporary, k) for k, one in enumerate(listed)]
+        bands = getattr(self.model.data_preprocessor, 'bands', None)
+        return find_scenes(written, self.task.dates, bands, temporary / 'joined')
+
+    def _init_pipeline(self, cfg: Config) -> None:
+        """Scenes are read by windows, not by a pipeline."""
+
+    def _job(self, batch_size: int | None, **settings) -> Job:
+        tiling = Tiling(
+            settings.get('tile'),
+            settings.get('stride'),
+            batch_size or (1 if self.detector else 16 if self.device.startswith('cuda') else 4),
+            settings.get('merge') or 'linear',
+            bool(settings.get('tta')),
+        )
+        if self.task.kind == 'boxes' and tiling.tta:
+            raise ConfigError('boxes are not averaged over views', fix='Leave out tta')
+        depth = settings.get('probabilities') or None
+        depth = DEPTHS[0] if depth is True else depth
+        if depth not in (None, *DEPTHS):
+            raise ConfigError(f'probabilities={depth!r} is not one of {", ".join(DEPTHS)}')
+        polygons = settings.get('polygons') or None
+        if polygons is not None:
+            polygons = {} if polygons is True else dict(polygons)
+            polygons.setdefault('suffix', _suffix(settings.get('vector')))
+        confusion = settings.get('confusion')
+        if confusion is not None:
+            is_file = isinstance(confusion, str | os.PathLike)
+            classes = self.task.classes
+            confusion = read_confusion(confusion, classes) if is_file else np.asarray(confusion)
+        tags = {'RSMM_MODEL': self.name, 'RSMM_WEIGHTS': self.weights}
+        bands = settings.get('bands')
+        return Job(
+            self.model, self.task, self.reading, bands, tiling, depth, confusion, polygons, tags
+        )
+
+    def _in_memory(self, job: Job, scene: Scene, bar: Bars, wanted: bool, forward: dict) -> dict:
+        start = bar.starter(scene.name)
+        if self.detector:
+            found, *_ = detect(job, self.detector, scene, start, *_limits(forward))
+            return {'scene': scene.name, 'kind': 'boxes', 'boxes': found, 'warnings': []}
+        with open_scene(job, scene) as (stack, limits):
+            warnings = job.check(stack, limits)
+            rows = list(scene_rows(job, scene, stack, limits, start, wanted))
+            counter = AreaCounter(stack.shape, stack.place)
+        for row in rows:
+            counter.add(row.start, row.labels)
+        found = {
+            'scene': scene.name,
+            'kind': self.task.kind,
+            'labels': np.concatenate([row.labels for row in rows]),
+            'areas': area_table(counter, self.task.classes, self.task.ignored, job.confusion),
+            'warnings': warnings,
+        }
+        if wanted:
+            found['probabilities'] = np.concatenate([row.probabilities for row in rows])
+        return found
+
+    def _to_folder(self, job: Job, scenes: Sequence[Scene], out: Path, settings: dict):
+        """Write what is not there yet, scene by scene."""
+        if out.is_file():
+            raise ConfigError('is a file; results go to a folder', where=out)
+        out.mkdir(parents=True, exist_ok=True)
+        suffix = _suffix(settings.get('vector'))
+        found = []
+        with hold_folder(out), Bars(len(scenes)) as bar:
+            records = Records(out)
+            records.clear_leftovers()
+            names = {one.name: self._names(job, one, suffix) for one in scenes}
+            inputs = [p for one in scenes for p in one.paths if not is_address(p)]
+            for name in (file for files in names.values() for file in files):
+                keep_inputs(out / name, inputs)
+            for scene in scenes:
+                records.check_foreign(scene.name, names[scene.name])
+            for scene in scenes:
+                key = run_key(scene, self._settings(job, settings))
+                record = records.done(scene.name, key)
+                if record is None:
+                    start = bar.starter(scene.name)
+                    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=out) as folder:
+                        files, record = self._write(job, scene, Path(folder), start, settings)
+                        records.move_in(scene.name, key, files, record)
+                bar.finished()
+                listed = [str(out / name) for name in names[scene.name]]
+                found.append({**record, 'files': listed})
+            finished = [one['record'] for one in records.scenes.values() if one['done']]
+            write_summary(out / 'summary.csv', finished)
+        return found
+
+    def _names(self, job: Job, scene: Scene, suffix: str) -> list[str]:
+        return box_names(scene, suffix) if self.detector else list(file_names(job, scene).values())
+
+    def _write(self, job: Job, scene: Scene, folder: Path, start: Callable, settings: dict):
+        if not self.detector:
+            return write_scene(job, scene, folder, start)
+        found, shape, place = detect(job, self.detector, scene, start, *_limits(settings))
+        suffix = _suffix(settings.get('vector'))
+        return write_scene_boxes(job, scene, folder, found, shape, place, suffix)
+
+    def _settings(self, job: Job, settings: Mapping) -> dict:
+        """What outputs depend on beside the files of a scene."""
+        kept = {k: v for k, v in settings.items() if k not in ('out', 'confusion')}
+        counts = None if job.confusion is None else job.confusion.tolist()
+        text = json.dumps(self.cfg.to_dict(), default=str)
+        about = {'config': text, 'weights': self._identity, 'confusion': counts}
+        return {**kept, **about, 'batch_size': None}
+
+    def visualize(self, scenes, preds, out: Path | None = None, html: bool = False) -> str | None:
+        """Write the page of a folder if asked to; returns its path."""
+        return None
+
+    def postprocess(self, preds: list[dict], visualization: str | None = None) -> dict:
+        """Join results as :meth:`__call__` returns them."""
+        return {'predictions': preds, 'visualization': visualization}
+
+
+def _limits(settings: Mapping) -> tuple[float, float]:
+    score, iou = settings.get('score'), settings.get('iou')
+    return 0.3 if score is None else score, 0.5 if iou is None else iou
+
+
+def _suffix(vector: str | None) -> str:
+    if vector not in (None, 'gpkg', 'geojson'):
+        raise ConfigError(f'vector={vector!r} is not one of gpkg, geojson')
+    return f'.{vector or "gpkg"}'
+
+
+def _identity(weights) -> str:
+    """Tells whether weights are the same as those of an earlier call."""
+    from rsmm.utils import sha256_file
+
+    path = Path(str(weights))
+    return sha256_file(path) if path.is_file() else str(weights)
+
+
+def _norm_of(config: Config) -> tuple | None:
+    """Statistics of a series data set, None where its folder is not there."""
+    settings = (config.get('test_dataloader') or {}).get('dataset')
+    try:
+        return DATASETS.build(settings).get_data_info(0).get('norm') if settings else None
+    except DataError:
+        return None
