@@ -23,6 +23,7 @@ PUBLIC_META = (
     'epoch',
     'iter',
     'dataset_meta',
+    'input',
     'backbone',
     'source',
     'source_file',

@@ -12,6 +12,7 @@ from rsmm.datasets.base import RSDataset
 from rsmm.datasets.cells import CellFrame, find_cells
 from rsmm.datasets.event_labels import read_event_labels
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 from rsmm.utils.listing import images_by_stem, list_files, list_folders
 
@@ -34,6 +35,8 @@ class ChangeEventPairs(RSDataset):
         labels: Table of labels, see :func:`read_event_labels`; events without one are left out and
             counted. None: no labels.
         label_column: Its column of labels.
+        min_size: Events whose images have a shorter side than this, in pixels, are left out:
+            enlarged to the size of a view they would be blur.
         **kwargs: Arguments of :class:`RSDataset`.
 
     Raises:
@@ -50,11 +53,13 @@ class ChangeEventPairs(RSDataset):
         use_mask: bool = True,
         labels: str | None = None,
         label_column: str = 'label',
+        min_size: int = 0,
         **kwargs,
     ) -> None:
         if layout not in LAYOUTS:
             raise ConfigError(f'layout={layout!r} is not one of {", ".join(LAYOUTS)}')
         self.layout, self.use_time, self.use_mask = layout, use_time, use_mask
+        self.min_size = min_size
         self.labels = None if labels is None else read_event_labels(labels, label_column)
         if self.labels is not None:
             kwargs.setdefault('metainfo', {'classes': tuple(sorted(set(self.labels.values())))})
@@ -73,6 +78,8 @@ class ChangeEventPairs(RSDataset):
             )
         if self.labels is not None:
             triples = self._labelled(triples)
+        if self.min_size:
+            triples = self._large(triples)
         return [
             {
                 'date_files': (str(before), str(after if self.use_time else before)),
@@ -88,6 +95,14 @@ class ChangeEventPairs(RSDataset):
         if self.labels is None:
             return {}
         return {'gt_label': self.metainfo['classes'].index(self.labels[event])}
+
+    def _large(self, triples: list[tuple]) -> list[tuple]:
+        kept = [triple for triple in triples if min(raster_shape(triple[1])) >= self.min_size]
+        if not kept:
+            raise DataError(
+                f'no event is {self.min_size} pixels wide', where=self.data_root, fix='Set min_size'
+            )
+        return kept
 
     def _labelled(self, triples: list[tuple]) -> list[tuple]:
         kept = [triple for triple in triples if triple[0] in self.labels]

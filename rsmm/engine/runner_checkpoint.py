@@ -26,6 +26,7 @@ from mmengine.utils import apply_to
 
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import load_weights, state_dict_of
+from rsmm.engine.input_facts import input_facts
 from rsmm.errors import CheckpointError
 from rsmm.version import __version__
 
@@ -203,6 +204,10 @@ def _run_facts(runner: Runner) -> dict:
     dataset_meta = getattr(runner.train_dataloader.dataset, 'metainfo', None)
     if dataset_meta is not None:
         facts['dataset_meta'] = dataset_meta
+    if not hasattr(runner, '_input_facts'):
+        runner._input_facts = input_facts(runner.train_dataloader.dataset)
+    if runner._input_facts:
+        facts['input'] = runner._input_facts
     return facts
 
 

@@ -14,6 +14,8 @@ from rsmm.inference.places import Scene, is_address
 from rsmm.utils import atomic_write
 
 RECORD = 'predict.json'
+#: Files of the folder as a whole.
+SHARED = ('summary.csv', 'index.html')
 #: Folders of unfinished files; a killed run leaves them behind.
 TEMPORARY = '.rsmm-'
 
@@ -62,7 +64,9 @@ class Records:
             ConfigError: Names the first.
         """
         own = set(self.scenes.get(scene, {}).get('files', ()))
-        for name in names:
+        if self.path.is_file():
+            own |= set(SHARED)
+        for name in (*names, *SHARED):
             if name not in own and os.path.lexists(self.folder / name):
                 raise ConfigError(
                     'is there already, and no earlier prediction wrote it',

@@ -12,6 +12,7 @@ from PIL import Image
 from rsmm.errors import ConfigError, DataError
 from rsmm.studies import discover
 from rsmm.studies.discover import run_discovery
+from rsmm.studies.discover_cell import find_changes
 from rsmm.studies.discover_options import PUBLISHED, DiscoverOptions, make_options
 from rsmm.toy.writers.series import write_series
 
@@ -300,3 +301,33 @@ def test_a_cloud_that_leaves(tmp_path, images):
     else:
         assert kept == []
     assert run(root, tmp_path / 'lasting')['rows'] == []
+
+
+@pytest.mark.parametrize(('max_gap', 'frames'), [(0, {3, 5}), (3, {3, 5}), (2, {5})])
+def test_dates_far_apart_are_not_compared(max_gap, frames):
+    """Two places change: one across a gap of three months, the other from month to month."""
+    features = np.zeros((10, 2, 30, 60), np.float32)
+    features[:, 0] = 1
+    for start, columns in ((4, slice(5, 20)), (6, slice(40, 55))):
+        features[start:, :, 5:20, columns] = np.array([0, 1], np.float32)[:, None, None]
+    gaps = np.ones(9, int)
+    gaps[3] = 3
+    options = DiscoverOptions(max_gap=max_gap, min_change=0.1, sharpen=False)
+    labels, _, _ = find_changes(features, options, gaps)
+    assert set(np.flatnonzero(labels.any(axis=(1, 2)))) == frames
+
+
+def test_months_count_not_frames(tmp_path):
+    """A cell whose only change lies across missing months has no event with max_gap=1."""
+    ground = np.random.default_rng(0).integers(80, 90, (64, 64, 3))
+    for number, month in enumerate((0, 1, 2, 6, 7, 8, 9, 10)):
+        image = ground + np.random.default_rng(number).integers(0, 3, ground.shape)
+        if month >= 6:
+            image[20:44, 20:44] = 200
+        path = tmp_path / f'cells/3005_3175/bbox31750_30050_2018_{month:02d}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.astype(np.uint8)).save(path)
+    for max_gap, count in ((0, 1), (4, 1), (3, 0)):
+        options = DiscoverOptions(max_gap=max_gap)
+        found = run_discovery(tmp_path / 'cells', tmp_path / f'out{max_gap}', options=options)
+        assert found['events'] == count, max_gap

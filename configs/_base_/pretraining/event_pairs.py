@@ -22,12 +22,13 @@ train_dataloader = dict(
     drop_last=True,
     dataset=dict(type='ChangeEventPairs', data_root=data_root, pipeline=train_pipeline),
 )
-# How tools/analysis_tools/extract_features.py reads images.
+# How tools/analysis_tools/extract_features.py reads images: the shorter side to 112, the centre.
 test_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadRaster'),
-            dict(type='Resize', scale=(112, 112)),
+            dict(type='mmpretrain.ResizeEdge', scale=112),
+            dict(type='mmpretrain.CenterCrop', crop_size=112),
             dict(type='PackRaster'),
         ]
     )

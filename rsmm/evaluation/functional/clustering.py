@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rsmm.errors import DataError
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
 
 
 def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
@@ -49,13 +53,10 @@ def kmeans_scores(
 ) -> dict[str, float]:
     """Cluster features and compare the clusters with the classes.
 
-    K-means as in the published protocol: k-means++ with 10 restarts, at most 300 iterations,
-    tolerance 1e-4, on the features as they are.
-
     Args:
         features: ``(N, D)``.
         labels: Class per sample ``(N,)``.
-        k: Clusters.
+        k: Clusters, see :func:`fit_kmeans`.
         seed: Of the starts.
 
     Returns:
@@ -64,20 +65,40 @@ def kmeans_scores(
     Raises:
         DataError: More clusters than samples, or values that are not finite.
     """
-    from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    clusters = fit_kmeans(features, k, seed).labels_
+    return {
+        'purity': cluster_purity(labels, clusters),
+        'nmi': float(normalized_mutual_info_score(labels, clusters)),
+        'ari': float(adjusted_rand_score(labels, clusters)),
+    }
+
+
+def fit_kmeans(features: np.ndarray, k: int, seed: int = 42) -> KMeans:
+    """Cluster features by k-means as in the published protocol.
+
+    k-means++ with 10 restarts, at most 300 iterations, tolerance 1e-4, on the features as they are.
+
+    Args:
+        features: ``(N, D)``.
+        k: Clusters.
+        seed: Of the starts.
+
+    Returns:
+        scikit-learn's model with ``labels_`` and ``cluster_centers_``.
+
+    Raises:
+        DataError: More clusters than samples, or values that are not finite.
+    """
+    from sklearn.cluster import KMeans
 
     if not 1 <= k <= len(features):
         raise DataError(f'{k} clusters of {len(features)} samples', fix='Choose a smaller k')
     if not np.isfinite(features).all():
         raise DataError('features hold NaN or infinity', fix='Look at the run that made them')
     model = KMeans(k, init='k-means++', n_init=10, max_iter=300, tol=1e-4, random_state=seed)
-    clusters = model.fit_predict(np.asarray(features))
-    return {
-        'purity': cluster_purity(labels, clusters),
-        'nmi': float(normalized_mutual_info_score(labels, clusters)),
-        'ari': float(adjusted_rand_score(labels, clusters)),
-    }
+    return model.fit(np.asarray(features))
 
 
 def purity_table(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import dense_nt_xent
+from rsmm.models.losses.functional.pairs import check_temperature
 from rsmm.registry import MODELS
 
 SAMPLING = ('bilinear', 'nearest')
@@ -84,12 +85,12 @@ class DenseContrast(BaseSelfSupervisor):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if not (temperature > 0 and grid >= 1 and 0 < keep <= 1 and sampling in SAMPLING):
+        check_temperature(temperature, 'DenseContrast')
+        if not (grid >= 1 and 0 < keep <= 1 and sampling in SAMPLING):
             raise ConfigError(
-                f'temperature={temperature}, grid={grid}, keep={keep}, sampling={sampling!r}',
+                f'grid={grid}, keep={keep}, sampling={sampling!r}',
                 where='DenseContrast',
-                fix='temperature above 0, grid from 1, keep in 0..1, sampling: '
-                + ' or '.join(SAMPLING),
+                fix='grid from 1, keep in 0..1, sampling: ' + ' or '.join(SAMPLING),
             )
         if not isinstance(data_preprocessor, nn.Module):
             preprocessor = data_preprocessor or dict(type='MultiSpectralPreprocessor')

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import nt_xent
+from rsmm.models.losses.functional.pairs import check_temperature
 from rsmm.registry import MODELS
 
 
@@ -23,6 +24,9 @@ class SimCLR(BaseSelfSupervisor):
         temperature: Divisor of the similarities.
         data_preprocessor: Config or module.
         init_cfg: Initialisation.
+
+    Raises:
+        ConfigError: A temperature that is not above 0.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class SimCLR(BaseSelfSupervisor):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        check_temperature(temperature, type(self).__name__)
         if not isinstance(data_preprocessor, nn.Module):
             preprocessor = data_preprocessor or dict(type='MultiSpectralPreprocessor')
             data_preprocessor = MODELS.build(preprocessor)

@@ -8,7 +8,10 @@ import math
 import pytest
 import torch
 
+from rsmm.errors import ConfigError
 from rsmm.models.losses.functional import dense_nt_xent, masked_pool, nt_xent
+from rsmm.models.selfsup.pair_contrast import PairContrast
+from rsmm.models.selfsup.simclr import SimCLR
 
 torch.manual_seed(0)
 
@@ -69,3 +72,34 @@ def test_masked_pool_limits():
     torch.testing.assert_close(flipped, features[:, :, 1, 2])
     assert masked_pool(features, one).dtype == torch.float64
     assert masked_pool(features, torch.zeros(2, 4, 5)).isnan().all()
+
+
+@pytest.mark.parametrize('temperature', [0, -1, float('nan')])
+def test_temperatures_that_cannot_be(temperature):
+    rows, maps = torch.ones(2, 3), torch.ones(2, 3, 4, 4)
+    for call in (
+        lambda: nt_xent(rows, rows, temperature),
+        lambda: dense_nt_xent(maps, maps, temperature),
+        lambda: SimCLR({}, {}, temperature=temperature),
+        lambda: PairContrast({}, {}, temperature=temperature),
+    ):
+        with pytest.raises(ConfigError, match='temperature'):
+            call()
+
+
+@pytest.mark.parametrize(
+    ('call', 'match'),
+    [
+        (lambda: nt_xent(torch.ones(2, 3), torch.ones(3, 3), 1), r'\(2, 3\) and \(3, 3\)'),
+        (lambda: nt_xent(torch.ones(2, 3, 1), torch.ones(2, 3, 1), 1), r'two of \(N, D\)'),
+        (lambda: nt_xent(torch.ones(0, 3), torch.ones(0, 3), 1), 'views of shapes'),
+        (lambda: dense_nt_xent(torch.ones(2, 3), torch.ones(2, 3)), 'N, C, H, W'),
+        (lambda: dense_nt_xent(torch.ones(2, 3, 4, 4), torch.ones(2, 3, 4, 5)), 'and'),
+        (lambda: masked_pool(torch.ones(2, 3, 4, 4), torch.ones(2, 4, 5)), 'a mask'),
+        (lambda: masked_pool(torch.ones(2, 3, 4, 4), torch.ones(2, 1, 4, 4)), 'a mask'),
+        (lambda: masked_pool(torch.ones(3, 4, 4), torch.ones(3, 4, 4)), 'features'),
+    ],
+)
+def test_shapes_that_do_not_fit(call, match):
+    with pytest.raises(ConfigError, match=match):
+        call()

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
+from rsmm.errors import ConfigError
+
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Normalised temperature-scaled cross-entropy between two views of a batch.
@@ -24,7 +26,11 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
 
     Returns:
         Loss per row, ``(2 N,)``: first those of ``a``, then those of ``b``.
+
+    Raises:
+        ConfigError: Shapes that differ or are not ``(N, D)``, or a temperature not above 0.
     """
+    _check(a, b, temperature, 2, 'nt_xent')
     rows = torch.stack([F.normalize(a, dim=1), F.normalize(b, dim=1)])  # (2, N, D)
     rank, candidates = _gathered(rows)
     logits = rows.flatten(0, 1) @ candidates.flatten(0, 1).T / temperature
@@ -47,7 +53,11 @@ def dense_nt_xent(a: Tensor, b: Tensor, temperature: float = 0.07) -> Tensor:
 
     Returns:
         Mean over positions and rows, a scalar.
+
+    Raises:
+        ConfigError: Shapes that differ or are not ``(N, C, H, W)``, or a temperature not above 0.
     """
+    _check(a, b, temperature, 4, 'dense_nt_xent')
     rows = torch.stack([F.normalize(a, dim=1), F.normalize(b, dim=1)])  # (2, N, C, H, W)
     rank, candidates = _gathered(rows)
     count, total = rows.shape[1], candidates.shape[1]
@@ -57,6 +67,28 @@ def dense_nt_xent(a: Tensor, b: Tensor, temperature: float = 0.07) -> Tensor:
     itself, partner = _places(rank, count, total, a.device)
     logits = logits.scatter(2, itself[None, :, None].expand(len(logits), -1, 1), -torch.inf)
     return F.cross_entropy(logits.flatten(0, 1), partner.repeat(len(logits)))
+
+
+def _check(a: Tensor, b: Tensor, temperature: float, dims: int, where: str) -> None:
+    if a.shape != b.shape or a.dim() != dims or not len(a):
+        shape = '(N, D)' if dims == 2 else '(N, C, H, W)'
+        raise ConfigError(
+            f'views of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected two of {shape}',
+            where=where,
+        )
+    check_temperature(temperature, where)
+
+
+def check_temperature(temperature: float, where: str) -> None:
+    """Refuse a divisor of similarities that is not above 0.
+
+    Raises:
+        ConfigError: Names the value.
+    """
+    if not temperature > 0:
+        raise ConfigError(
+            f'temperature={temperature}: expected a number above 0', where=where, fix='Usual: 0.07'
+        )
 
 
 def _gathered(rows: Tensor) -> tuple[int, Tensor]:

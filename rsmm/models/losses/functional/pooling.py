@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rsmm.errors import ConfigError
+
 
 def masked_pool(features: Tensor, mask: Tensor) -> Tensor:
     """Average features weighted by a mask: ``sum_p M_p f_p / sum_p M_p``.
@@ -18,6 +20,15 @@ def masked_pool(features: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         ``(N, C)``.
+
+    Raises:
+        ConfigError: The mask is not ``(N, H, W)`` of the features.
     """
+    if features.dim() != 4 or mask.shape != (len(features), *features.shape[2:]):
+        raise ConfigError(
+            f'features {tuple(features.shape)} and a mask {tuple(mask.shape)}: expected '
+            '(N, C, H, W) and (N, H, W)',
+            where='masked_pool',
+        )
     total = torch.einsum('nchw,nhw->nc', features, mask.to(features.dtype))
     return total / mask.to(features.dtype).sum(dim=(1, 2))[:, None]
