@@ -61,6 +61,8 @@ class SegLoss(nn.Module):
         ConfigError: The weights are no numbers from 0, or not as many as the classes.
     """
 
+    weight: torch.Tensor | None
+
     def __init__(
         self,
         class_weight: Sequence[float] | None = None,
