@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from rsmm.datasets.boxes import (
     plain_name,
     require_images,
 )
-from rsmm.errors import DataError, DataNotFoundError
+from rsmm.errors import DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.foreign import read_json
 from rsmm.utils.listing import inside
 
 #: What the parts of a file must hold, and of which kind.
@@ -147,12 +147,7 @@ def _four_numbers(values: Any, where: str) -> list[float]:
 
 
 def _read_json(path: str | Path) -> dict:
-    try:
-        table = json.loads(Path(path).read_text(encoding='utf-8-sig'))
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such file', where=path) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f'is not JSON ({error})', where=path) from error
+    table = read_json(path, object, 'is not JSON')
     lists = ('images', 'annotations', 'categories')
     if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
         raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
