@@ -20,6 +20,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
+from rsmm.inference.check_input import CHECKS
 from rsmm.inference.inferencer import Inferencer
 from rsmm.inference.map_files import DEPTHS
 from rsmm.utils.outputs import keep_arguments
@@ -54,7 +55,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--simplify', type=float, default=1.5, help='tolerance of outlines in pixels; 0 for none'
     )
+    parser.add_argument('--html', action='store_true', help='also write index.html to look at')
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
+    parser.add_argument(
+        '--check', choices=CHECKS, default='error',
+        help='what to do about another unit, range or pixel size than in training',
+    )  # fmt: skip
     parser.add_argument('--tta', action='store_true', help='average eight views')
     parser.add_argument(
         '--bands', nargs='+', help='of the files in order, if they do not name them'
@@ -79,6 +85,7 @@ def main(argv: list[str] | None = None) -> None:
         args.inputs,
         batch_size=args.batch_size,
         bands=args.bands,
+        check=args.check,
         tile=args.tile,
         stride=args.stride,
         merge=args.merge,
@@ -87,6 +94,7 @@ def main(argv: list[str] | None = None) -> None:
         iou=args.iou,
         out=args.out,
         polygons=polygons,
+        html=args.html,
         probabilities=args.probabilities,
         confusion=args.confusion,
         vector=args.vector,
@@ -94,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     for scene in found['predictions']:
         for warning in scene['warnings']:
             print(f'Warning: {scene["scene"]}: {warning}', file=sys.stderr)
-    print(f'{len(found["predictions"])} scenes, written to {args.out}')
+    print(f'{len(found["predictions"])} scenes, written to {found["visualization"] or args.out}')
 
 
 if __name__ == '__main__':

@@ -42,7 +42,8 @@ def build_model(
 
     Returns:
         The model on its device; in evaluation mode if a checkpoint was given, else as built. What
-        the checkpoint says of its data set (classes, palette) is its ``dataset_meta``.
+        the checkpoint says of its data set (classes, palette) is its ``dataset_meta``, and what it
+        was trained on its ``input_facts``, see :func:`rsmm.engine.input_facts.input_facts`.
 
     Raises:
         ConfigError: The config cannot be read, the model has no such part, or there is no such
@@ -94,6 +95,7 @@ def _fill(model: nn.Module, checkpoint: str | PathLike, part: str | None) -> Non
     load_weights(target, state, 'model', prefix=part, where=checkpoint)
     if isinstance(state.get('meta'), Mapping):
         model.dataset_meta = state['meta'].get('dataset_meta')
+        model.input_facts = state['meta'].get('input')
 
 
 def _check_device(device: str) -> None:

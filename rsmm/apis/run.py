@@ -19,7 +19,7 @@ from rsmm.registry import RUNNERS, unexpected_keys_explained
 
 def train(
     config: str | PathLike | Config,
-    work_dir: str | None = None,
+    work_dir: str | PathLike | None = None,
     resume: bool | str = False,
     amp: bool = False,
     auto_scale_lr: bool = False,
@@ -70,9 +70,9 @@ def train(
 
 def test(
     config: str | PathLike | Config,
-    checkpoint: str,
-    work_dir: str | None = None,
-    out: str | None = None,
+    checkpoint: str | PathLike,
+    work_dir: str | PathLike | None = None,
+    out: str | PathLike | None = None,
     show_dir: str | None = None,
     tta: bool = False,
     amp: bool = False,
@@ -134,7 +134,7 @@ def build_runner(config: Config):
 
 def _prepare(
     config: str | PathLike | Config,
-    work_dir: str | None,
+    work_dir: str | PathLike | None,
     options: Mapping[str, object] | None,
     launcher: str,
 ) -> Config:
@@ -184,12 +184,17 @@ def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> 
 
 
 def _with_tta(config: Config) -> Config:
-    if 'tta_model' not in config or 'tta_pipeline' not in config:
+    tta_model = config.get('tta_model')
+    if tta_model is None and ('decode_head' in config.model or 'members' in config.model):
+        tta_model = dict(type='SymmetryTTA')
+    own_views = tta_model is not None and str(tta_model['type']).endswith('SymmetryTTA')
+    if tta_model is None or not (own_views or 'tta_pipeline' in config):
         raise ConfigError(
             'it has no tta_model and tta_pipeline',
             where=config.filename,
             fix='Inherit them, e.g. from configs/_base_/tta/classification.py',
         )
-    config.model = ConfigDict(**config.tta_model, module=config.model)
-    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    config.model = ConfigDict(**tta_model, module=config.model)
+    if not own_views:
+        config.test_dataloader.dataset.pipeline = config.tta_pipeline
     return config

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from rsmm.datasets.base import check_same_classes
+from rsmm.engine.backends import checked_backends
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.pause import lasting_workers, pause_on_signals
@@ -28,6 +29,7 @@ from rsmm.engine.runner_checkpoint import (
 from rsmm.errors import ConfigError
 from rsmm.models.channels import check_bands, fill_channels
 from rsmm.registry import FUNCTIONS, RUNNERS
+from rsmm.utils import seams
 from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.lock import hold_folder
 
@@ -76,7 +78,7 @@ class Runner(MMEngineRunner):
         if self.distributed:
             # A config written for GPUs names nccl; the machine decides.
             backend = options.get('backend') if torch.cuda.is_available() else None
-            init_distributed(self._launcher, timeout=options.get('timeout', 1800), backend=backend)
+            init_distributed(self.launcher, timeout=options.get('timeout', 1800), backend=backend)
         super().setup_env(env_cfg)
 
     def build_logger(self, *args, **kwargs):
@@ -85,18 +87,41 @@ class Runner(MMEngineRunner):
         quiet_console(logger)
         return logger
 
+    def build_visualizer(self, visualizer=None):
+        """Build the visualizer; a backend whose package is absent is named before the run starts.
+
+        Raises:
+            ConfigError: Backends in a form that is none.
+            MissingDependencyError: With the package to install.
+        """
+        if isinstance(visualizer, dict) and visualizer.get('vis_backends') is not None:
+            backends = checked_backends(visualizer['vis_backends'])
+            visualizer = {**visualizer, 'vis_backends': backends}
+        return super().build_visualizer(visualizer)
+
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, bands and channels filled in where its config says ``'auto'``."""
         if isinstance(model, dict):
             model = fill_channels(model, self.cfg.filename)
-        model = super().build_model(model)
-        check_bands(model, self.cfg.filename)
-        return model
+        built = super().build_model(model)
+        check_bands(built, self.cfg.filename)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for distributed training; on the CPU without device ids."""
+        """Wrap the model for distributed training; on the CPU without device ids.
+
+        Raises:
+            ConfigError: A wrapper that shards the model, on the CPU.
+        """
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
+        wrapper = (model_wrapper_cfg or {}).get('type', 'MMDistributedDataParallel')
+        if 'DistributedDataParallel' not in str(wrapper):
+            raise ConfigError(
+                f'{wrapper} shards a model over GPUs, and there is none',
+                where='model_wrapper_cfg',
+                fix='Leave it out on the CPU',
+            )
         if self.cfg.get('sync_bn') is not None:
             from rsmm.models.layers.sync_batchnorm import convert_cpu_sync_batchnorm
 
@@ -138,6 +163,8 @@ class Runner(MMEngineRunner):
         loader.worker_init_fn = lasting_workers(loader.worker_init_fn)
         if hasattr(loader.sampler, 'check_batch'):
             loader.sampler.check_batch(loader.batch_size)
+        if loader.drop_last and hasattr(loader.sampler, 'whole_batches'):
+            loader.sampler.whole_batches(loader.batch_size, len(loader.dataset))
         if loader.drop_last and len(loader.sampler) < loader.batch_size:
             # mmengine fails much later, in a scheduler, without naming the reason.
             raise ConfigError(
@@ -190,7 +217,7 @@ class Runner(MMEngineRunner):
     def build_val_loop(self, loop):
         """Build the loop; its dataset must have the classes of the one that is trained on."""
         loop = super().build_val_loop(loop)
-        loaders = [getattr(one, 'dataloader', None) for one in (self._train_loop, loop)]
+        loaders = [getattr(one, 'dataloader', None) for one in (seams.train_loop(self), loop)]
         if all(hasattr(loader, 'dataset') for loader in loaders):
             check_same_classes(*(loader.dataset for loader in loaders))
         return loop
@@ -214,9 +241,9 @@ class Runner(MMEngineRunner):
         whatever was in memory until then. A trained model is left alone: some of mmdet's would
         begin anew.
         """
-        trained = isinstance(self._train_loop, BaseLoop)  # until then its config
-        if self._load_from is None and not (self._resume or self._has_loaded or trained):
-            self._init_model_weights()
+        trained = isinstance(seams.train_loop(self), BaseLoop)  # until then its config
+        if not (seams.first_weights(self) or seams.has_loaded(self) or trained):
+            seams.initialise_weights(self)
 
     @contextlib.contextmanager
     def _loaders_closed(self) -> Iterator[None]:
@@ -228,12 +255,8 @@ class Runner(MMEngineRunner):
         try:
             yield
         finally:
-            for loop in (self._train_loop, self._val_loop, self._test_loop):
-                loader = getattr(loop, 'dataloader', None)
-                workers = getattr(loader, '_iterator', None)
-                if hasattr(workers, '_shutdown_workers'):
-                    workers._shutdown_workers()
-                    loader._iterator = None
+            for loop in seams.all_loops(self):
+                seams.stop_workers(getattr(loop, 'dataloader', None))
 
     def save_checkpoint(self, *args, **kwargs) -> None:
         """Save atomically, in a form that loads as weights only."""

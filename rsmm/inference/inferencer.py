@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,13 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 
 from rsmm.apis.config import load_config
+from rsmm.apis.entries import zoo_entries
 from rsmm.apis.model import RANDOM, build_model
 from rsmm.apis.zoo_files import ZOO, zoo_checkpoint
 from rsmm.errors import ConfigError, DataError
 from rsmm.inference.area_table import AreaCounter, area_table, read_confusion
 from rsmm.inference.box_files import box_names, detect, write_scene_boxes
+from rsmm.inference.check_input import CHECKS, check_input
 from rsmm.inference.chip_maps import as_map_model
 from rsmm.inference.detect_files import detector_of
 from rsmm.inference.inputs import array_file, find_scenes
@@ -36,6 +39,7 @@ from rsmm.inference.mapping import Tiling
 from rsmm.inference.places import Scene, is_address
 from rsmm.inference.records import TEMPORARY, Records, run_key
 from rsmm.inference.running import Bars, network_limits
+from rsmm.inference.scene_pages import write_page
 from rsmm.inference.summary import write_summary
 from rsmm.inference.tasks import reading_of, task_of
 from rsmm.registry import DATASETS
@@ -61,7 +65,7 @@ class Inferencer(BaseInferencer):
         CheckpointError: The checkpoint cannot be read or belongs to another model.
     """
 
-    preprocess_kwargs = {'bands'}
+    preprocess_kwargs = {'bands', 'check'}
     forward_kwargs = {'tile', 'stride', 'merge', 'tta', 'score', 'iou'}
     visualize_kwargs = {'html'}
     postprocess_kwargs = {'out', 'polygons', 'probabilities', 'confusion', 'vector'}
@@ -79,7 +83,7 @@ class Inferencer(BaseInferencer):
         weights = zoo_checkpoint(name or '', ZOO if checkpoint is None else checkpoint)
         model = build_model(self.cfg, weights, device=self.device)
         self.task = task_of(model, self.cfg)
-        self.facts = getattr(model, 'input_facts', None) or {}
+        self.facts = getattr(model, 'input_facts', None) or _published_facts(name, weights)
         self.detector = detector_of(model, self.cfg) if self.task.kind == 'boxes' else None
         self.model = model if self.detector else as_map_model(model)
         self.reading = reading_of(self.cfg, self.facts)
@@ -102,12 +106,14 @@ class Inferencer(BaseInferencer):
             batch_size: Tiles per call; halved where the device lacks memory. Default 4, 16 on a
                 GPU.
             **kwargs: For reading: ``bands``, names of the files' bands in order where they do not
-                name them. For the network: ``tile``, ``stride``, ``merge`` (see
-                :class:`rsmm.inference.mapping.Tiling`), ``tta`` (average eight symmetries), and
-                ``score``, ``iou`` of boxes. For results: ``out``, the folder to write, and
-                with it ``polygons`` (True, or a dict of settings), ``probabilities`` (True,
-                ``'uint8'`` or ``'float16'``), ``confusion`` (file or (K, K) array of a validation),
-                ``vector`` (``'gpkg'`` or ``'geojson'``), ``html`` (write ``index.html``).
+                name them; ``check``, see :func:`rsmm.inference.check_input.check_input`.
+                For the network: ``tile``, ``stride``, ``merge`` (see
+                :class:`rsmm.inference.mapping.Tiling`), ``tta`` (average eight symmetries);
+                ``score``, ``iou`` of boxes.
+                For results: ``out``, the folder to write, and with it ``polygons`` (True, or a
+                dict of settings), ``probabilities`` (True, ``'uint8'`` or ``'float16'``),
+                ``confusion`` (file or (K, K) array of a validation), ``vector`` (``'gpkg'`` or
+                ``'geojson'``), ``html`` (write ``index.html``).
 
         Returns:
             ``predictions``: per scene a dict. With ``out``: ``scene``, ``kind``, ``areas`` (a row
@@ -124,6 +130,11 @@ class Inferencer(BaseInferencer):
         if return_datasamples:
             raise ConfigError('return_datasamples: results are maps and files, no samples')
         reading, forward, visual, post = self._dispatch_kwargs(**kwargs)
+        if self.detector and (visual.get('html') or post.get('polygons')):
+            raise ConfigError(
+                'a detector makes boxes, neither polygons nor a page of maps',
+                fix='tools/predict_boxes.py draws them into pictures',
+            )
         if not post.get('out') and (visual.get('html') or post.get('polygons')):
             raise ConfigError('html and polygons are files', fix='Name a folder: out=...')
         with contextlib.ExitStack() as stack:
@@ -139,7 +150,7 @@ class Inferencer(BaseInferencer):
                 return {'predictions': found, 'visualization': None}
             out = Path(post['out'])
             found = self._to_folder(job, scenes, out, settings)
-            page = self.visualize(scenes, found, out=out, **visual)
+            page = self.visualize(scenes, found, job=job, out=out, **visual)
         return self.postprocess(found, page)
 
     def preprocess(self, inputs, temporary: Path) -> list[Scene]:
@@ -177,9 +188,16 @@ class Inferencer(BaseInferencer):
             confusion = read_confusion(confusion, classes) if is_file else np.asarray(confusion)
         tags = {'RSMM_MODEL': self.name, 'RSMM_WEIGHTS': self.weights}
         bands = settings.get('bands')
+        mode = settings.get('check') or CHECKS[0]
+        preprocessor: Any = self.model.data_preprocessor
+
+        def check(stack, limits) -> list[str]:
+            return check_input(stack, limits, self.facts, preprocessor, mode)
+
         return Job(
-            self.model, self.task, self.reading, bands, tiling, depth, confusion, polygons, tags
-        )
+            self.model, self.task, self.reading, bands, tiling, depth, confusion, polygons, tags,
+            check,
+        )  # fmt: skip
 
     def _in_memory(self, job: Job, scene: Scene, bar: Bars, wanted: bool, forward: dict) -> dict:
         start = bar.starter(scene.name)
@@ -252,9 +270,20 @@ class Inferencer(BaseInferencer):
         about = {'config': text, 'weights': self._identity, 'confusion': counts}
         return {**kept, **about, 'batch_size': None}
 
-    def visualize(self, scenes, preds, out: Path | None = None, html: bool = False) -> str | None:
+    def visualize(
+        self,
+        scenes: Sequence[Scene],
+        preds: Sequence[dict],
+        job: Job | None = None,
+        out: Path | None = None,
+        html: bool = False,
+    ) -> str | None:
         """Write the page of a folder if asked to; returns its path."""
-        return None
+        if not html:
+            return None
+        page = out / 'index.html'
+        write_page(page, job, scenes, preds, f'{self.name}: {self.task.kind}')
+        return str(page)
 
     def postprocess(self, preds: list[dict], visualization: str | None = None) -> dict:
         """Join results as :meth:`__call__` returns them."""
@@ -270,6 +299,13 @@ def _suffix(vector: str | None) -> str:
     if vector not in (None, 'gpkg', 'geojson'):
         raise ConfigError(f'vector={vector!r} is not one of gpkg, geojson')
     return f'.{vector or "gpkg"}'
+
+
+def _published_facts(name: str | None, weights) -> dict:
+    """What an entry of the zoo says of its training data, for its own weights."""
+    entry = zoo_entries().get(Path(name or '').stem)
+    own = entry is not None and Path(str(entry.weights)).name == Path(str(weights)).name
+    return dict(entry.metadata.get('Input') or {}) if own else {}
 
 
 def _identity(weights) -> str:

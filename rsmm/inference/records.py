@@ -8,12 +8,15 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rsmm.errors import ConfigError, DataError
 from rsmm.inference.places import Scene, is_address
 from rsmm.utils import atomic_write
 
 RECORD = 'predict.json'
+#: Files of the folder as a whole.
+SHARED = ('summary.csv', 'index.html')
 #: Folders of unfinished files; a killed run leaves them behind.
 TEMPORARY = '.rsmm-'
 
@@ -62,7 +65,9 @@ class Records:
             ConfigError: Names the first.
         """
         own = set(self.scenes.get(scene, {}).get('files', ()))
-        for name in names:
+        if self.path.is_file():
+            own |= set(SHARED)
+        for name in (*names, *SHARED):
             if name not in own and os.path.lexists(self.folder / name):
                 raise ConfigError(
                     'is there already, and no earlier prediction wrote it',
@@ -94,7 +99,7 @@ class Records:
 
 def run_key(scene: Scene, settings: Mapping) -> str:
     """Return a hash of everything that a scene's outputs depend on."""
-    files = []
+    files: list[tuple[Any, ...]] = []
     for image in scene.images:
         date = None if image.date is None else image.date.isoformat()
         if is_address(image.path):

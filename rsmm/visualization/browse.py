@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +62,13 @@ def draw_samples(dataset, num: int, epoch: int = 0, seed: int = 0) -> list[dict]
     return [seeded[SampleIndex(int(row), epoch, seed)] for row in rows]
 
 
-def views_of(sample: dict) -> list[torch.Tensor]:
+def views_of(sample: Mapping) -> list[torch.Tensor]:
     """Return the views (C, H, W) of a packed sample; a single image is one view."""
     inputs = sample['inputs']
     return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
 
 
-def bands_of(sample: dict, metainfo: dict) -> tuple[str, ...]:
+def bands_of(sample: Mapping, metainfo: Mapping) -> tuple[str, ...]:
     """Return the band names of a packed sample, or numbers when nothing names them."""
     names = sample['data_samples'].metainfo.get('bands') or metainfo.get('bands')
     count = views_of(sample)[0].shape[0]
@@ -88,12 +88,12 @@ def save_page(
         out: PNG to write.
         show: One or three band names.
     """
-    from matplotlib.figure import Figure
+    from rsmm.visualization.style import PlainFigure
 
     num_views = len(views_of(samples[0]))
     per_row = max(num_views, (8 // num_views) * num_views)
     rows = -(-len(samples) * num_views // per_row)
-    figure = Figure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
+    figure = PlainFigure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
     axes = figure.subplots(rows, per_row, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -12,7 +13,7 @@ from rsmm.evaluation.functional.segmentation import confusion_matrix, seg_scores
 from rsmm.registry import METRICS
 
 
-def maps_of(sample: Mapping) -> tuple:
+def maps_of(sample: Mapping) -> tuple[Any, Any]:
     """Return prediction and truth of one of mmseg's data samples.
 
     Raises:
@@ -77,7 +78,7 @@ class SegMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the sum of the matrices."""
-        scores = seg_scores(
+        scores: Any = seg_scores(
             np.sum(results, axis=0),
             self.void,
             self.include_background,

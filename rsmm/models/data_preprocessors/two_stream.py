@@ -42,10 +42,13 @@ class TwoStreamPreprocessor(MultiSpectralPreprocessor):
         if not isinstance(data['inputs'], dict):
             return super().forward(data, training)
         images = self.cast_data(data['inputs'])
-        if 'draws' in data:
-            images = self._views(images, data['draws'])
+        # In mixed precision a training step casts all that it runs; pixels keep their precision.
+        with torch.autocast(next(iter(images.values())).device.type, enabled=False):
+            if 'draws' in data:
+                images = self._views(images, data['draws'])
+            inputs = {name: self.normalise(view) for name, view in images.items()}
         return {
-            'inputs': {name: self.normalise(view) for name, view in images.items()},
+            'inputs': inputs,
             'data_samples': {
                 stream: self.cast_data(samples) for stream, samples in data['data_samples'].items()
             },
