@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rsmm.datasets.place_time import parse_date, parse_place, to_place
 from rsmm.datasets.splits import rank
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.registry import DATASETS
+from rsmm.utils.foreign import parsing, read_json
 
 #: Columns of the tables that ``tools/dataset_converters/bigearthnet_lists.py`` writes.
 COLUMNS = ('patch', 'latitude', 'longitude', 'date', 'labels')
@@ -138,7 +138,12 @@ def read_metadata(path: str | Path) -> dict:
         DataError: It lacks one of the five published keys.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding='utf-8'))
+        found = read_json(path, what='no readable metadata', fix='Download it again')
+    except DataNotFoundError as error:
+        raise DataNotFoundError(
+            'there is no such patch', where=path, fix='Complete the download or the list'
+        ) from error
+    with parsing(path, 'no readable metadata', 'Download it again'):
         box = found['coordinates']
         x, y = (box['ulx'] + box['lrx']) / 2, (box['uly'] + box['lry']) / 2
         latitude, longitude = to_place(found['projection'], x, y)
@@ -148,14 +153,6 @@ def read_metadata(path: str | Path) -> dict:
             'longitude': longitude,
             'date': found['acquisition_date'],
         }
-    except FileNotFoundError as error:
-        raise DataNotFoundError(
-            'there is no such patch', where=path, fix='Complete the download or the list'
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f'no readable metadata ({error})', where=path, fix='Download it again'
-        ) from error
 
 
 def read_list(path: str | Path) -> dict[str, dict]:

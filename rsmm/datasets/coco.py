@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from rsmm.datasets.boxes import (
     plain_name,
     require_images,
 )
-from rsmm.errors import DataError, DataNotFoundError
+from rsmm.errors import DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.foreign import read_json
 from rsmm.utils.listing import inside
 
 #: What the parts of a file must hold, and of which kind.
@@ -147,12 +147,7 @@ def _four_numbers(values: Any, where: str) -> list[float]:
 
 
 def _read_json(path: str | Path) -> dict:
-    try:
-        table = json.loads(Path(path).read_text(encoding='utf-8-sig'))
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such file', where=path) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f'is not JSON ({error})', where=path) from error
+    table = read_json(path, object, 'is not JSON')
     lists = ('images', 'annotations', 'categories')
     if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
         raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
@@ -175,8 +170,8 @@ def _require(entry: object, kinds: Mapping[str, Any], path: str | Path, where: s
 
 
 @DATASETS.register_module()
-class CocoBoxes(BoxDataset):
-    """Aerial images with boxes in a COCO file.
+class BoxFolder(BoxDataset):
+    """A folder of one's own images with boxes in a COCO file.
 
     Args:
         data_root: Folder.
@@ -185,6 +180,7 @@ class CocoBoxes(BoxDataset):
         classes: Class names in label order, also a part of those of the file; by default
             ``metainfo['classes']``, else those of the file that have objects, by rising id. Give
             them where training and validation are two files.
+        palette: One (R, G, B) per class, for pictures.
         **kwargs: Arguments of :class:`BoxDataset`.
     """
 
@@ -196,16 +192,19 @@ class CocoBoxes(BoxDataset):
         ann_file: str = 'annotations.json',
         image_dir: str = 'images',
         classes: Sequence[str] | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
         **kwargs,
     ) -> None:
         self.ann_path = Path(data_root) / ann_file
         self.image_dir = Path(data_root) / image_dir
         self.classes = classes or (kwargs.get('metainfo') or {}).get('classes')
+        if palette is not None:
+            kwargs['facts'] = {'palette': [tuple(colour) for colour in palette]}
         super().__init__(data_root=data_root, **kwargs)
 
     def read(self) -> list[dict]:
         """Read the file and check that every image is there."""
         entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
         require_images(entries, self.ann_path)
-        self._metainfo['classes'] = classes
+        self.note(classes=classes)
         return entries

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.utils.foreign import read_text
 from rsmm.utils.listing import has_suffix
 
 SPLITS = ('train', 'val', 'test')
@@ -75,6 +76,13 @@ def stratified_split(
         start = sum(sizes[:position])
         chosen.update(ranked[start : start + sizes[position]])
     return chosen
+
+
+def random_split(
+    names: Iterable[str], fractions: Sequence[float], split: str, seed: int = 0
+) -> set[str]:
+    """Select a split of names without classes; see :func:`stratified_split`."""
+    return stratified_split(dict.fromkeys(names, 0), fractions, split, seed)
 
 
 def label_fraction(labels: Mapping[str, int], fraction: float, seed: int = 0) -> set[str]:
@@ -173,8 +181,8 @@ def read_name_list(path: str | Path) -> list[str]:
         DataError: It names nothing, or something twice.
     """
     try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except FileNotFoundError as error:
+        lines = read_text(path, 'is no list of names').splitlines()
+    except DataNotFoundError as error:
         raise DataNotFoundError(
             'there is no such split list', where=path, fix='Check split_file'
         ) from error

@@ -14,6 +14,7 @@ from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster import read_raster
 from rsmm.geo.raster_files import opened
 from rsmm.geo.rasterize import as_affine, check_same_place
+from rsmm.utils.limits import check_limit
 from rsmm.utils.listing import JPEG, has_suffix
 
 ONE_PLACE = 'Use the label that belongs to this image, or bring both to one grid'
@@ -63,6 +64,8 @@ def read_label(path: str | Path, window: Sequence[int] | None = None) -> LabelRa
         if any('complex' in dtype for dtype in source.dtypes):
             raise DataError('holds complex numbers, which are no labels', where=path)
         part, transform = _part(source, window)
+        height, width = (end - start for start, end in part)
+        check_limit('READ_BYTES', max(height * width, 0) * source.count, path)
         image = np.stack([source.read(band, window=part) for band in source.indexes], axis=2)
         kinds = [kind.name for kind in source.colorinterp]
         image, alpha = _without_alpha(image, kinds, path)

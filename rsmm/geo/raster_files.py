@@ -21,6 +21,7 @@ import numpy as np
 
 from rsmm.errors import DataError, DataNotFoundError, RsmmError
 from rsmm.geo.integrity import MEND, check_png, jpeg_end
+from rsmm.utils.limits import check_limit
 
 JPEG_SUFFIXES = ('.jpg', '.jpeg')
 #: GDAL drivers for files of unknown origin: those that read the file and nothing else. A virtual
@@ -70,9 +71,21 @@ def rasterio_source(path: str | Path, sidecars: bool, trusted: bool) -> Iterator
                     raise absent(path)
                 source = DatasetReader(whole, driver=list(DRIVERS))
             with source:
+                if not trusted:
+                    check_extent(source, path)
                 if source.driver == 'PNG' and os.path.isfile(path):
                     check_png(path)
                 yield source
+
+
+def check_extent(source, path: str | Path) -> None:
+    """Refuse a file that states more pixels or bands than any image has.
+
+    Raises:
+        DataError: See :mod:`rsmm.utils.limits`.
+    """
+    check_limit('PIXELS', source.width * source.height, path)
+    check_limit('BANDS', source.count, path)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from rsmm.geo.raster_files import (
     scene_jpeg,
     wkt_of,
 )
+from rsmm.utils.limits import check_limit
 
 PALETTES = ('expand', 'index')
 _COLOURS = ('red', 'green', 'blue')
@@ -271,7 +273,9 @@ class Raster:
         index += [self._alpha] if self._alpha is not None and self._table is None else []
         shape = (len(index), *(out_shape or (height, width)))
         # Of zeros: what a damaged file leaves out is never what was in memory before.
-        planes = np.zeros(shape, self._source.dtypes[0])
+        dtype = np.dtype(self._source.dtypes[0])
+        check_limit('READ_BYTES', math.prod(shape) * dtype.itemsize, self.path)
+        planes = np.zeros(shape, dtype)
         whole = part == (0, 0, *self.shape)
         every = index == list(range(self._source.count))
         self._source.read(

@@ -16,6 +16,7 @@ from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.cubes import Cube, merge_same_ids
 from rsmm.geo.io import integer_ids, read_vector
 from rsmm.utils import atomic_write
+from rsmm.utils.foreign import parsing
 from rsmm.utils.listing import GEOJSON, list_files
 
 #: Image names: month and area of interest.
@@ -88,10 +89,8 @@ def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cub
 
     if not Path(path).exists():
         raise DataNotFoundError('there is no such file', where=path)
-    try:
+    with parsing(path, 'is no CSV table'):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f'is no CSV table ({error})', where=path) from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from rsmm.geo.polygons import mask_to_polygons
 from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import as_affine, to_map
 from rsmm.utils import atomic_write
+from rsmm.utils.text import write_rows
 
 LAYOUTS = ('per_event', 'flat')
 #: Columns of ``events.csv``.
@@ -161,9 +161,7 @@ def read_picture(cell: Cell, index: int) -> np.ndarray:
 def write_table(path: Path, rows: Sequence[Mapping]) -> None:
     """Write ``events.csv``; only the header where there is no event."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction='ignore', lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
+    write_rows(text, COLUMNS, rows)
     with atomic_write(path, 'w', encoding='utf-8', newline='') as file:
         file.write(text.getvalue())
 

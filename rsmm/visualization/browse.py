@@ -88,12 +88,12 @@ def save_page(
         out: PNG to write.
         show: One or three band names.
     """
-    from matplotlib.figure import Figure
+    from rsmm.visualization.style import PlainFigure
 
     num_views = len(views_of(samples[0]))
     per_row = max(num_views, (8 // num_views) * num_views)
     rows = -(-len(samples) * num_views // per_row)
-    figure = Figure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
+    figure = PlainFigure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
     axes = figure.subplots(rows, per_row, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()

@@ -153,9 +153,10 @@ def growth_figure(
         truth: Drawn as a second curve.
     """
     from matplotlib.collections import PolyCollection
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 5), layout='constrained')
+    from rsmm.visualization.style import PlainFigure
+
+    figure = PlainFigure(figsize=(12, 5), layout='constrained')
     curve, plan = figure.subplots(1, 2)
     for name, data in (('found', cube), ('truth', truth)):
         if data:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
@@ -82,6 +82,7 @@ class PauseHook(Hook):
         runner.save_checkpoint(folder, name, by_epoch=False)
         if is_main_process():
             write_pointer(runner.work_dir, Path(folder) / name)
+        barrier()  # launchers stop all processes when the first one leaves
         raise Paused(_message(f'after step {runner.iter + 1}', runner.work_dir))
 
 

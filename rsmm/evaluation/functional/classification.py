@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rsmm.errors import DataError
+from rsmm.utils.text import markdown_cell
 
 #: Columns of a report.
 COLUMNS = ('class', 'precision', 'recall', 'f1', 'support')
@@ -78,7 +79,11 @@ def format_report(rows: Sequence[tuple], markdown: bool = False) -> str:
         markdown: GitHub table instead of plain columns.
     """
     cells = [COLUMNS] + [
-        (name, *(f'{value:.1f}' for value in numbers), str(support))
+        (
+            markdown_cell(name) if markdown else name,
+            *(f'{value:.1f}' for value in numbers),
+            str(support),
+        )
         for name, *numbers, support in rows
     ]
     width = [max(len(row[k]) for row in cells) for k in range(len(COLUMNS))]
