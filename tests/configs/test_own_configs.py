@@ -9,11 +9,7 @@ import pytest
 from rsmm.apis import train
 from rsmm.apis.config import load_config
 from rsmm.datasets.classes import CLASSES
-from rsmm.registry import prepare_scope
 from rsmm.toy import get_writer
-
-# Before a test of another file imports mmdet, which keeps the ops it finds then.
-prepare_scope('mmdet')
 
 CONFIGS = Path(__file__).parents[2] / 'configs/own'
 BANDS = ['B02', 'B03', 'B04', 'B08']
