@@ -138,11 +138,12 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     init_default_scope('rsmm')
-    path = CONFIGS / 'semisup/fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
+    path = CONFIGS / 'semisup/fixmatch_lite0-trunk_eurosat-40lb_2core.py'
     results: dict[str, float] = {}
     for where in ('loader', 'device'):
         for source in ('jpeg', 'packed') if args.packed else ('jpeg',):
             options = {'data_root': args.data_root, 'where': where, 'num_workers': 0}
+            options |= {'view_size': 32, 'labelled': LABELLED, 'unlabelled': UNLABELLED}
             options['packed'] = args.packed if source == 'packed' else None
             config = load_config(path, options)
             preprocessor = MODELS.build(config.data_preprocessor)

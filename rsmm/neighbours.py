@@ -24,6 +24,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 SISTERS = ('mmpretrain', 'mmseg', 'mmdet')
 _lock = threading.RLock()
@@ -36,7 +37,7 @@ def watch(find: Callable[[object, str], object | None]) -> None:
         find: What a sister's registry asks, with itself and a bare name that it does not know.
     """
     share = functools.partial(_share_entries, find)
-    tasks = {
+    tasks: dict[str, tuple[Callable[[], None], Callable]] = {
         'mmcv.ops': (_choose_ops, _replace_ops),
         'mmpretrain.utils.dependency': (_nothing, _without_multimodal),
         **{f'{sister}.registry': (_nothing, share) for sister in SISTERS},
@@ -67,7 +68,7 @@ class _Watcher(MetaPathFinder):
         return spec
 
 
-def _surround(spec: ModuleSpec, before: Callable[[], None], after: Callable) -> None:
+def _surround(spec: Any, before: Callable[[], None], after: Callable) -> None:
     execute = spec.loader.exec_module
 
     def execute_between(module: ModuleType) -> None:
@@ -95,7 +96,7 @@ def _replace_ops(_: ModuleType) -> None:
         replace()
 
 
-def _without_multimodal(dependency: ModuleType) -> None:
+def _without_multimodal(dependency: Any) -> None:
     """Switch a part of mmpretrain off that was written for transformers 4."""
     with contextlib.suppress(PackageNotFoundError, ValueError):
         if int(version('transformers').partition('.')[0]) >= 5:

@@ -117,7 +117,7 @@ class Registry(MMEngineRegistry):
     def entries(self) -> list[str]:
         """Names of all entries of this registry, loaded or not."""
         lazy = {name for variable, name in entry_index() if variable == self.variable}
-        return sorted(lazy | set(self._module_dict))
+        return sorted(lazy | set(self.module_dict))
 
     def get(self, key: str):
         """Return the entry, importing its module if that has not happened yet.
@@ -126,7 +126,7 @@ class Registry(MMEngineRegistry):
             ConfigError: The name is unknown; the message offers the closest known one.
         """
         scope, name = self.split_scope_key(key)
-        if scope in (None, SCOPE) and name not in self._module_dict:
+        if scope in (None, SCOPE) and name not in self.module_dict:
             module = entry_index().get((self.variable, name))
             if module is not None:
                 with _import_lock:

@@ -216,7 +216,8 @@ def rgb_positions(
         colour = {band.common_name: band.name for band in sensor.bands}
         rgb = [colour.get(name) for name in ('red', 'green', 'blue')]
         if sorted(canonical_band(band) for band in bands) == sorted(map(str, rgb)):
-            return tuple(band_indices(bands, rgb))
+            red, green, blue = band_indices(bands, rgb)
+            return red, green, blue
     raise DataError(
         f'expected a colour image of three bands, found {", ".join(bands)}',
         where=where,

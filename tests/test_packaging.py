@@ -76,6 +76,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_wheel_carries_configs_and_tools(wheel):
     assert wheel.name == f'rsmm-{__version__}-py3-none-any.whl'
     names = zipfile.ZipFile(wheel).namelist()
+    assert 'rsmm/py.typed' in names  # the types are part of what is shipped
     for carried in ('model-index.yml', f'configs/eurosat/{NAME}.py', 'tools/train.py'):
         assert f'rsmm/.mim/{carried}' in names
     weights = [name for name in names if name.endswith('.safetensors')]

@@ -1,4 +1,5 @@
-# Shared by dist_train.sh and dist_test.sh: starts PROCESSES copies of a tool with torchrun.
+# Shared by dist_train.sh and dist_test.sh: starts PROCESSES copies of a tool with torchrun
+# (rsmm.engine.launch: the message of a process that fails comes last).
 # One machine needs nothing else. For several, set on each machine:
 #   NNODES, NODE_RANK, MASTER_ADDR and, if the default is taken, MASTER_PORT.
 # Works without a GPU: the processes then talk through gloo.
@@ -19,6 +20,6 @@ launch() { # launch TOOL PROCESSES ARGUMENTS...
         cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo "$processes")
         export OMP_NUM_THREADS=$((cores / processes > 0 ? cores / processes : 1))
     fi
-    exec "${PYTHON:-python}" -m torch.distributed.run "${where[@]}" \
+    exec "${PYTHON:-python}" -m rsmm.engine.launch "${where[@]}" \
         --nproc_per_node "$processes" "$tool" "$@" --launcher pytorch
 }

@@ -212,7 +212,8 @@ def check_config(
     from rsmm.registry import DATASETS
 
     settings, check = load_config(config, options), DataCheck(config)
-    windows, seen = [], {}
+    windows: list = []
+    seen: dict = {}
     for split in splits:
         loader = settings.get(f'{split}_dataloader')
         if not loader or loader['dataset'] in [one['dataset'] for one in seen.values()]:
@@ -234,7 +235,8 @@ def check_config(
 def _check_samples(check: DataCheck, dataset, split: str) -> Iterator[tuple]:
     steps = loading_steps(dataset)
     names = dataset.metainfo.get('classes') or ()
-    counts, known = Counter(), {(one.path, one.split) for one in check.files}
+    counts: Counter = Counter()
+    known = {(one.path, one.split) for one in check.files}
     for index in track(range(len(dataset)), f'Checking {split}'):
         info = dataset.get_data_info(index)
         for role, path, options in files_of(info):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mmengine.config import DictAction
 
+from rsmm.engine.launch import say_last
 from rsmm.engine.launchers import LAUNCHERS
 from rsmm.errors import RsmmError
 from rsmm.utils.outputs import keep_arguments
@@ -22,7 +23,8 @@ def guarded(command: Callable[[], object]) -> int:
     """Run a command; print an rsmm error in one line instead of a traceback.
 
     Returns:
-        The exit status: 0, 1 for an error the user can mend, 130 after Ctrl-C.
+        The exit status: 0, 1 for an error the user can mend, 130 after Ctrl-C. A training paused by
+        a signal leaves with 75 (:class:`rsmm.engine.pause.Paused`).
     """
     try:
         command()
@@ -32,8 +34,11 @@ def guarded(command: Callable[[], object]) -> int:
     except Exception as error:
         known = _find_rsmm_error(error)
         if known is None or os.environ.get('RSMM_DEBUG'):
+            say_last(f'{type(error).__name__}: {error}')
             raise
-        print(f'{type(known).__name__}: {_without_worker(known)}', file=sys.stderr)
+        text = f'{type(known).__name__}: {_without_worker(known)}'
+        say_last(text)
+        print(text, file=sys.stderr)
         print('(RSMM_DEBUG=1 shows the traceback)', file=sys.stderr)
         return 1
     return 0

@@ -66,7 +66,8 @@ def model_complexity(model: nn.Module, shape: Sequence[int]) -> Complexity:
     """
     from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 
-    shape = tuple(int(size) for size in shape)
+    bands, height, width = (int(size) for size in shape)
+    shape = (bands, height, width)
     device = next(model.parameters()).device
     inputs = torch.zeros(1, *shape, device=device)
     training = model.training

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
@@ -178,7 +178,7 @@ def _check_types(settings, spec: str) -> None:
         _check_types(value, spec)
 
 
-def _is_entry(name: object) -> bool:
+def _is_entry(name: Any) -> bool:
     found = _ENTRY.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         return False

@@ -19,7 +19,7 @@ from rsmm.registry import RUNNERS, unexpected_keys_explained
 
 def train(
     config: str | PathLike | Config,
-    work_dir: str | None = None,
+    work_dir: str | PathLike | None = None,
     resume: bool | str = False,
     amp: bool = False,
     auto_scale_lr: bool = False,
@@ -70,9 +70,9 @@ def train(
 
 def test(
     config: str | PathLike | Config,
-    checkpoint: str,
-    work_dir: str | None = None,
-    out: str | None = None,
+    checkpoint: str | PathLike,
+    work_dir: str | PathLike | None = None,
+    out: str | PathLike | None = None,
     show_dir: str | None = None,
     tta: bool = False,
     amp: bool = False,
@@ -134,7 +134,7 @@ def build_runner(config: Config):
 
 def _prepare(
     config: str | PathLike | Config,
-    work_dir: str | None,
+    work_dir: str | PathLike | None,
     options: Mapping[str, object] | None,
     launcher: str,
 ) -> Config:

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
@@ -27,6 +28,7 @@ from mmengine.fileio import load as mmengine_load
 from rsmm.apis.entries import zoo_root
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.neighbours import installed_names
+from rsmm.utils.seams import built_in
 
 _reading = threading.RLock()
 _DATA = ('.yaml', '.yml', '.json')
@@ -87,12 +89,13 @@ def read_sources(path: Path) -> tuple[Config, Sources]:
     return _read(path, lambda file, text: text)
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """Return a config or a part of one as built-in dicts, lists and tuples, importing nothing."""
     if isinstance(value, Config):
-        value = value._to_lazy_dict(keep_imported=True)
+        value = built_in(value)
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in dict.items(value)}
+        items = dict.items(cast('dict', value))  # not a config's own, which would import
+        return {key: plain(inner) for key, inner in items}
     return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
@@ -134,7 +137,7 @@ def _keyword(node: ast.expr | None, path: tuple) -> int | None:
     if not path:
         return node.lineno if node is not None else None
     if isinstance(node, ast.Call):
-        parts = {word.arg: word.value for word in node.keywords}
+        parts: dict[Any, ast.expr] = {word.arg: word.value for word in node.keywords}
     elif isinstance(node, ast.Dict):
         parts = {getattr(k, 'value', None): v for k, v in zip(node.keys, node.values, strict=True)}
     elif isinstance(node, ast.List | ast.Tuple):

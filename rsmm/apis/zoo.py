@@ -44,6 +44,7 @@ def get_model(
     if str(model).startswith(HUB):
         return hub_model(str(model), device=device, sha256=sha256)
     entry = entry_of(model)
+    checkpoint: str | PathLike | None
     if pretrained is True:
         checkpoint = loadable_weights(entry, sha256)
     else:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from rsmm.apis.entries import ZooEntry, entry_of, zoo_root
 from rsmm.errors import CheckpointError, ConfigError, DownloadError
@@ -40,7 +41,7 @@ def zoo_checkpoint(
     return loadable_weights(entry_of(config)) if checkpoint == ZOO else checkpoint
 
 
-def with_zoo_files(settings: object) -> object:
+def with_zoo_files(settings: Any) -> Any:
     """Replace ``checkpoint='zoo:NAME'`` of initialisations by the file of that entry.
 
     Args:
@@ -53,7 +54,8 @@ def with_zoo_files(settings: object) -> object:
         ConfigError, CheckpointError, DownloadError: As :func:`zoo_checkpoint`.
     """
     if isinstance(settings, Mapping):
-        filled = type(settings)((key, with_zoo_files(value)) for key, value in settings.items())
+        kind: Any = type(settings)
+        filled = kind((key, with_zoo_files(value)) for key, value in settings.items())
         checkpoint = filled.get('checkpoint')
         if isinstance(checkpoint, str) and checkpoint.startswith(f'{ZOO}:'):
             filled['checkpoint'] = str(loadable_weights(entry_of(checkpoint[len(ZOO) + 1 :])))

@@ -15,6 +15,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, cast
 
 import torch
 from mmengine.logging import print_log
@@ -70,7 +71,7 @@ def load_checkpoint_file(
         _check_exists(path)
     map_location = 'cpu' if map_location is None else map_location
     if path.suffix == '.safetensors':
-        checkpoint = _read_safetensors(path, map_location)
+        checkpoint: object = _read_safetensors(path, map_location)
     else:
         check_container(path)
         checkpoint = _read_pickle(path, map_location, trust or trusts_checkpoints())
@@ -96,7 +97,7 @@ def save_checkpoint_file(obj: dict, path: str | os.PathLike) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
-            torch.save(obj, _ErrorKeeper(file))
+            torch.save(obj, cast(IO[bytes], _ErrorKeeper(file)))
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -216,7 +217,7 @@ def _damaged(path: Path, what: str) -> CheckpointError:
 
 def _read_pickle(path: Path, map_location, trusted: bool) -> object:
     try:
-        with torch.serialization.safe_globals(harmless_globals()):
+        with torch.serialization.safe_globals([*harmless_globals()]):
             return finished(torch.load(path, map_location=map_location, weights_only=True))
     except Exception as error:  # damaged bytes make the unpickler fail in any way there is
         names = foreign_names(path)

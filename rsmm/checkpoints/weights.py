@@ -7,12 +7,14 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import cast
 
 import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
 from rsmm.errors import CheckpointError, ConfigError
+from rsmm.utils.seams import converts_weights, set_versions, versions
 
 STRICTNESS = ('exact', 'model', 'parts')
 #: Parts of a model that belong to a task; another task replaces them.
@@ -98,7 +100,7 @@ def load_weights(
     if strict not in STRICTNESS:
         raise ConfigError(f'{strict!r} is not one of {", ".join(STRICTNESS)}', where='strict')
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
+        model = cast(nn.Module, model.module)
     state = select_keys(state_dict_of(checkpoint, where), prefix, rename, where)
     report = _fill(model, state, where)
     fault = _fault(report, strict)
@@ -157,7 +159,7 @@ def select_keys(
             where=where,
         )
     if prefix is None:
-        selected._metadata = getattr(state, '_metadata', OrderedDict())
+        set_versions(selected, versions(state, OrderedDict()))
     return selected
 
 
@@ -170,11 +172,12 @@ def unwrapped(state: Mapping) -> Mapping:
     for wrapper in WRAPPERS:
         if state and all(str(key).startswith(wrapper) for key in state):
             bare = OrderedDict((key.removeprefix(wrapper), value) for key, value in state.items())
-            metadata = getattr(state, '_metadata', {})
-            bare._metadata = OrderedDict(
+            metadata = versions(state, {})
+            renamed = (
                 (f'{key}.'.removeprefix(wrapper).removesuffix('.'), value)
                 for key, value in metadata.items()
             )
+            set_versions(bare, OrderedDict(renamed))
             return unwrapped(bare)
     return state
 
@@ -189,7 +192,7 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
     converting = tuple(
         f'{name}.' if name else ''
         for name, module in model.named_modules()
-        if module._load_state_dict_pre_hooks
+        if converts_weights(module)
     )
     mismatched = {
         key: (tuple(state[key].shape), tuple(own[key].shape))
@@ -200,7 +203,7 @@ def _fill(model: nn.Module, state: OrderedDict, where: str | PathLike | None) ->
         and not key.startswith(converting)
     }
     fitting = OrderedDict((key, value) for key, value in state.items() if key not in mismatched)
-    fitting._metadata = getattr(state, '_metadata', OrderedDict())
+    set_versions(fitting, versions(state, OrderedDict()))
     try:
         found = model.load_state_dict(fitting, strict=False)
     except RuntimeError as error:
@@ -232,7 +235,7 @@ def _fault(report: LoadReport, strict: str) -> str | None:
 
 
 #: (residual blocks per layer, bottleneck blocks) to depth.
-RESNET_DEPTHS = {
+RESNET_DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from rsmm.datasets.classes import CLASSES
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.registry import DATASETS
 from rsmm.sensors import canonical_band, resolve_bands
+from rsmm.utils.foreign import parsing, read_json, read_text
 from rsmm.utils.listing import TIFF, by_stem, inside, list_files, list_folders
 
 _LABELS_43 = CLASSES['bigearthnet-43']
@@ -175,13 +175,13 @@ class BigEarthNet(RSDataset):
     def _labels(self, name: str) -> list[int]:
         path = labels_file(Path(self.data_root) / name)
         try:
-            labels = json.loads(path.read_text(encoding='utf-8'))['labels']
-        except FileNotFoundError as error:
+            labels = read_json(path, what='no readable labels')
+        except DataNotFoundError as error:
             raise DataNotFoundError(
                 'there is no such patch', where=path, fix='Complete the download or the list'
             ) from error
-        except (ValueError, KeyError) as error:
-            raise DataError('no readable labels', where=path, fix='Download it again') from error
+        with parsing(path, 'no readable labels'):
+            labels = [str(label) for label in labels['labels']]
         try:
             return label_indices(labels, self.num_classes)
         except DataError as error:
@@ -211,8 +211,5 @@ def patch_files(folder: Path, bands: Sequence[str]) -> dict[str, Path]:
 
 
 def _read_list(path: str) -> list[str]:
-    try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such list', where=path) from error
+    lines = read_text(path, 'is no list of patches').splitlines()
     return [line.split(',')[0].strip() for line in lines if line.strip()]

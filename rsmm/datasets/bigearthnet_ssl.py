@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rsmm.datasets.place_time import parse_date, parse_place, to_place
 from rsmm.datasets.splits import rank
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.registry import DATASETS
+from rsmm.utils.foreign import parsing, read_json
 
 #: Columns of the tables that ``tools/dataset_converters/bigearthnet_lists.py`` writes.
 COLUMNS = ('patch', 'latitude', 'longitude', 'date', 'labels')
@@ -82,7 +82,7 @@ class BigEarthNetSSL(BigEarthNet):
             row = self._table.get(name)
             where = f'{self.split_file}: {name}'
             if row is None or 'labels' not in row:
-                row, where = self._from_json(name), self._json(name)
+                row, where = self._from_json(name), str(self._json(name))
             try:
                 infos.append(self._info(name, row))
             except DataError as error:
@@ -138,7 +138,12 @@ def read_metadata(path: str | Path) -> dict:
         DataError: It lacks one of the five published keys.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding='utf-8'))
+        found = read_json(path, what='no readable metadata', fix='Download it again')
+    except DataNotFoundError as error:
+        raise DataNotFoundError(
+            'there is no such patch', where=path, fix='Complete the download or the list'
+        ) from error
+    with parsing(path, 'no readable metadata', 'Download it again'):
         box = found['coordinates']
         x, y = (box['ulx'] + box['lrx']) / 2, (box['uly'] + box['lry']) / 2
         latitude, longitude = to_place(found['projection'], x, y)
@@ -148,14 +153,6 @@ def read_metadata(path: str | Path) -> dict:
             'longitude': longitude,
             'date': found['acquisition_date'],
         }
-    except FileNotFoundError as error:
-        raise DataNotFoundError(
-            'there is no such patch', where=path, fix='Complete the download or the list'
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f'no readable metadata ({error})', where=path, fix='Download it again'
-        ) from error
 
 
 def read_list(path: str | Path) -> dict[str, dict]:
@@ -176,7 +173,7 @@ def read_list(path: str | Path) -> dict[str, dict]:
     header = rows.pop(0) if rows and rows[0][0] == 'patch' else ['patch']
     table: dict[str, dict] = {}
     for number, cells in enumerate(rows, 2 if header != ['patch'] else 1):
-        row = dict(zip(header, cells, strict=False))
+        row: dict = dict(zip(header, cells, strict=False))
         name = row.pop('patch').strip()
         if name in table:
             raise DataError(f'{name} stands in the list twice', where=f'{path} row {number}')

@@ -14,6 +14,7 @@ from rsmm.datasets.splits import random_split, rank
 from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.windows import Window
+from rsmm.utils.foreign import read_text
 from rsmm.utils.listing import by_stem, images_by_stem, list_files
 
 ON_BAD = ('error', 'skip')
@@ -144,10 +145,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: It is no text.
     """
-    try:
-        return path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError('is no text file', where=path, fix='Download or copy it again') from error
+    return read_text(path).splitlines()
 
 
 class BoxDataset(RSDataset):

@@ -150,7 +150,7 @@ def overlapping_windows(samples: Iterable[tuple[str, str, Sequence[int] | None]]
     Args:
         samples: Split, file, and window (row, column, height, width), None for the whole.
     """
-    by_file = defaultdict(lambda: defaultdict(set))
+    by_file: dict[str, dict[str, set]] = defaultdict(lambda: defaultdict(set))
     for split, path, window in samples:
         by_file[path][split].add(None if window is None else tuple(window))
     found = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -17,8 +17,9 @@ from rsmm.datasets.boxes import (
     plain_name,
     require_images,
 )
-from rsmm.errors import DataError, DataNotFoundError
+from rsmm.errors import DataError
 from rsmm.registry import DATASETS
+from rsmm.utils.foreign import read_json
 from rsmm.utils.listing import inside
 
 #: What the parts of a file must hold, and of which kind.
@@ -66,7 +67,8 @@ def read_coco(
         _say_left_out([name for name in names.values() if name not in classes], 'no object', path)
     to_label = _labels(names, classes, path, all_of_them)
     entries = _images(table, image_dir, path)
-    bad, others = BadBoxes(on_bad), Counter()
+    bad = BadBoxes(on_bad)
+    others: Counter[str] = Counter()
     for number, entry in enumerate(table['annotations']):
         where = f'{path}, annotations[{number}]'
         _require(entry, _ANNOTATION, path, f'annotations[{number}]')
@@ -137,7 +139,7 @@ def _say_left_out(names: Sequence[str], why: str, path: str | Path) -> None:
         print_log(f'{path}: categories left out, {why}: {", ".join(names)}', 'current', 30)
 
 
-def _four_numbers(values: object, where: str) -> list[float]:
+def _four_numbers(values: Any, where: str) -> list[float]:
     numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
     if not numbers or len(values) != 4 or any(abs(v) > _LARGEST for v in values):
         raise DataError(f'bbox {str(values)[:80]} is not x, y, width, height', where=where)
@@ -145,12 +147,7 @@ def _four_numbers(values: object, where: str) -> list[float]:
 
 
 def _read_json(path: str | Path) -> dict:
-    try:
-        table = json.loads(Path(path).read_text(encoding='utf-8-sig'))
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such file', where=path) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f'is not JSON ({error})', where=path) from error
+    table = read_json(path, object, 'is not JSON')
     lists = ('images', 'annotations', 'categories')
     if not isinstance(table, dict) or any(not isinstance(table.get(k), list) for k in lists):
         raise DataError(f'is not COCO: expected the lists {", ".join(lists)}', where=path)
@@ -161,9 +158,7 @@ def _id_order(key: int | str) -> tuple[bool, int | str]:
     return isinstance(key, str), key
 
 
-def _require(
-    entry: object, kinds: Mapping[str, type | tuple], path: str | Path, where: str
-) -> None:
+def _require(entry: object, kinds: Mapping[str, Any], path: str | Path, where: str) -> None:
     if not isinstance(entry, dict):
         raise DataError(f'{where} is {entry!r}, not an object', where=path)
     absent = [key for key in kinds if entry.get(key) is None]

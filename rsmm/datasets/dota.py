@@ -74,7 +74,7 @@ class DOTA(BoxDataset):
         """Read all images of the folder with their boxes."""
         folder = self._folder()
         bad = BadBoxes(self.on_bad)
-        entries = []
+        entries: list[dict] = []
         for image, text in pair_with_labels(folder / 'images', folder / self.label_dir):
             shape = raster_shape(image)
             found = read_label_txt(text, self.metainfo['classes'], shape, bad)
@@ -137,8 +137,8 @@ def read_label_txt(
         if len(corners) < 8 or not name:
             raise DataError(f'expected 8 numbers and a class, found {line!r}', where=where)
         label = class_index(name, classes, where)
-        box = min(corners[::2]), min(corners[1::2]), max(corners[::2]), max(corners[1::2])
-        box = bad.clip(box, shape, where)
+        corner = min(corners[::2]), min(corners[1::2]), max(corners[::2]), max(corners[1::2])
+        box = bad.clip(corner, shape, where)
         if box is not None:
             instances.append(instance(box, label, difficult and parts[-1] != '0'))
     return instances

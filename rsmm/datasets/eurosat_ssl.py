@@ -89,7 +89,7 @@ class EuroSATSSL(EuroSAT):
         self.include_labelled = include_labelled
         self.missing = missing
         self.day_of_year = parse_date(date)
-        super().__init__(*args, metadata=metadata, **kwargs)
+        super().__init__(*args, metadata=metadata, **kwargs)  # type: ignore[misc]  # *args end before it
 
     def _choose(self, labels: dict[str, int], places: dict[str, tuple[float, float]]) -> set[str]:
         """Return the stems of the part."""

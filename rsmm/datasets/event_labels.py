@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from os import PathLike
 from pathlib import Path
 
 from rsmm.errors import DataError, DataNotFoundError
 
 
-def read_event_labels(path: str | Path, column: str = 'label') -> dict[str, str]:
+def read_event_labels(path: str | PathLike, column: str = 'label') -> dict[str, str]:
     """Read a label for each event: CSV with a column ``event`` and one of labels.
 
     ``events.csv`` of the discovery is one, with ``column='kind'``. Rows with an empty label are as

@@ -108,7 +108,8 @@ class ImageTable(RSDataset):
         rows = list(read_rows(self.table))
         if self.classes is None:
             self.classes = tuple(sorted({name for _, row in rows for name in self._names(row)}))
-        infos, first = [], {}
+        infos: list[dict] = []
+        first: dict = {}
         for number, row in rows:
             try:
                 info = self._info(row)

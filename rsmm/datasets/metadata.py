@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rsmm.datasets.splits import stem_of
 from rsmm.errors import DataError, DataNotFoundError
+from rsmm.utils.foreign import parsing
+from rsmm.utils.limits import check_limit
 
 _NAME_COLUMNS = ('image_id', 'id', 'name', 'filename', 'file')
 _LATITUDES = ('lat', 'latitude')
@@ -34,10 +36,12 @@ def read_places(path: str | Path) -> dict[str, tuple[float, float]]:
             where=path,
             fix=f'Known kinds: {", ".join(readers)}',
         )
-    places = {
-        stem_of(str(name)): (float(latitude), float(longitude))
-        for name, latitude, longitude in readers[path.suffix.lower()](path)
-    }
+    check_limit('TEXT_BYTES', path.stat().st_size, path)
+    with parsing(path, 'is no table of places'):
+        places = {
+            stem_of(str(name)): (float(latitude), float(longitude))
+            for name, latitude, longitude in readers[path.suffix.lower()](path)
+        }
     for stem, (latitude, longitude) in places.items():
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
             raise DataError(
@@ -58,7 +62,8 @@ def _columns(names: Iterable[str], path: Path) -> tuple[str, str, str]:
                 f'no column {" or ".join(wanted)} among {", ".join(by_lower.values())}', where=path
             )
         found.append(column)
-    return tuple(found)
+    name, latitude, longitude = found
+    return name, latitude, longitude
 
 
 def _parquet(path: Path) -> Iterable[tuple]:

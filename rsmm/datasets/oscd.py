@@ -12,6 +12,7 @@ from rsmm.errors import ConfigError, DataError
 from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 from rsmm.sensors import RGB, band_order, canonical_band, resolve_bands
+from rsmm.utils.foreign import read_text
 from rsmm.utils.listing import TIFF, has_suffix, list_files, list_folders
 
 #: The published split. Scenes of the two are told apart by name, wherever their labels lie.
@@ -162,7 +163,7 @@ class OSCD(MapDataset):
 
 def band_files(folder: Path) -> dict[str, str]:
     """Map canonical band names to the single-band files of a folder, by the end of their names."""
-    found = {}
+    found: dict[str, str] = {}
     for path in list_files(folder, TIFF):
         match = _BAND.search(path.stem)
         if match:
@@ -182,5 +183,5 @@ def read_dates(path: Path) -> tuple[str, ...] | None:
     """Return the two dates (``YYYY-MM-DD``) of ``date_1: 20160120`` lines, None without them."""
     if not path.is_file():
         return None
-    days = re.findall(r'date_\d\s*:\s*(\d{4})(\d{2})(\d{2})', path.read_text(encoding='utf-8'))
+    days = re.findall(r'date_\d\s*:\s*(\d{4})(\d{2})(\d{2})', read_text(path))
     return tuple('-'.join(day) for day in days) or None

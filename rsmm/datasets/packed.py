@@ -15,7 +15,6 @@ Splits, labels and transforms are untouched: dataset classes take ``packed=FOLDE
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,9 +23,11 @@ import numpy as np
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import band_indices
 from rsmm.utils.done_marker import DoneMarker
+from rsmm.utils.foreign import parsing, read_json, read_text
 
 PACK_VERSION = 1
 PACK_COMMAND = 'python tools/dataset_converters/pack_dataset.py'
+_AGAIN = f'Copy it again, or pack the dataset again with {PACK_COMMAND}'
 PACK_FILES = ('images.bin', 'index.npz', 'names.txt', 'pack.json')
 
 
@@ -51,23 +52,42 @@ class Pack:
             raise DataNotFoundError(
                 'there is no packed dataset', where=folder, fix=f'Make one with {PACK_COMMAND}'
             )
-        about = json.loads((folder / 'pack.json').read_text(encoding='utf-8'))
-        if about['version'] != PACK_VERSION:
+        about = read_json(folder / 'pack.json')
+        if about.get('version') != PACK_VERSION:
             raise DataError(
-                f'pack format {about["version"]}, this release reads {PACK_VERSION}',
+                f'pack format {about.get("version")}, this release reads {PACK_VERSION}',
                 where=folder,
                 fix=f'Pack the dataset again with {PACK_COMMAND}',
             )
-        self.bands: tuple[str, ...] = tuple(about['bands'])
-        self.nodata: float | None = about['nodata']
-        self.crs: list[str] = about['crs']
-        self.names = (folder / 'names.txt').read_text(encoding='utf-8').splitlines()
-        with np.load(folder / 'index.npz', allow_pickle=False) as index:
+        self.names = read_text(folder / 'names.txt', fix=_AGAIN).splitlines()
+        with parsing(folder / 'pack.json', 'is no description of a pack', _AGAIN):
+            self.bands: tuple[str, ...] = tuple(about['bands'])
+            self.nodata: float | None = about['nodata']
+            self.crs: list[str] = about['crs']
+            dtype = np.dtype(about['dtype'])
+        with (
+            parsing(folder / 'index.npz', 'is no index of a pack', _AGAIN),
+            np.load(folder / 'index.npz', allow_pickle=False) as index,
+        ):
             self._starts = index['starts']
             self._shapes = index['shapes']
             self._transforms = index['transforms']
             self._crs_numbers = index['crs']
-        self._images = _map_images(folder / 'images.bin', about['dtype'], int(self._starts[-1]))
+            self._check_index()
+        self._images = _map_images(folder / 'images.bin', dtype, int(self._starts[-1]))
+
+    def _check_index(self) -> None:
+        """Raise ValueError unless names, places and sizes of the images go together."""
+        count = len(self.names)
+        shapes = self._starts.shape, self._shapes.shape, self._transforms.shape
+        if shapes != ((count + 1,), (count, 2), (count, 6)) or self._crs_numbers.shape != (count,):
+            raise ValueError(f'{count} names, tables of {shapes}')
+        sizes = self._shapes.astype(np.int64).prod(axis=1) * len(self.bands)
+        if self._starts[0] != 0 or (np.diff(self._starts) != sizes).any():
+            raise ValueError('the places of images do not fit their sizes')
+        numbers = self._crs_numbers
+        if count and not -1 <= numbers.min() <= numbers.max() < max(len(self.crs), 1):
+            raise ValueError('a coordinate system is named that is not listed')
 
     def __len__(self) -> int:
         return len(self.names)
@@ -81,7 +101,7 @@ class Pack:
         """
         height, width = self._shapes[row].tolist()
         flat = self._images[self._starts[row] : self._starts[row + 1]]
-        image = flat.reshape(height, width, len(self.bands))
+        image: np.ndarray = flat.reshape(height, width, len(self.bands))
         names = self.bands
         if bands is not None and tuple(bands) != names:
             names = tuple(bands)
@@ -101,14 +121,14 @@ def pack_marker(folder: Path) -> DoneMarker:
     return DoneMarker(folder / 'done.json', {'format': 'pack', 'version': PACK_VERSION})
 
 
-def _map_images(path: Path, dtype: str, count: int) -> np.ndarray:
-    expected = count * np.dtype(dtype).itemsize
+def _map_images(path: Path, dtype: np.dtype, count: int) -> np.ndarray:
+    expected = count * dtype.itemsize
     found = path.stat().st_size if path.is_file() else 0
     if found != expected:
         raise DataError(
             f'expected {expected} bytes, found {found}',
             where=path,
-            fix=f'Copy it again, or pack the dataset again with {PACK_COMMAND}',
+            fix=_AGAIN,
         )
     # A plain view: indexing np.memmap itself costs several microseconds per read.
     return np.asarray(np.memmap(path, dtype=dtype, mode='r'))

@@ -14,6 +14,7 @@ from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.registry import DATASETS
 from rsmm.sensors import band_indices, resolve_bands
+from rsmm.utils.foreign import read_json
 
 FOLDS = (1, 2, 3, 4, 5)
 #: Day 0 of the series.
@@ -140,7 +141,7 @@ def read_metadata(path: Path) -> list[dict]:
     if not path.is_file():
         raise PASTIS.not_found('there is no such file', path)
     try:
-        features = json.loads(path.read_text(encoding='utf-8'))['features']
+        features = read_json(path, what='is no GeoJSON of patches')['features']
         properties = [feature['properties'] for feature in features]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f'is no GeoJSON of patches ({error!r})', where=path) from error
@@ -183,7 +184,7 @@ def parse_dates(dates: Mapping | str, where: str) -> tuple[int, ...]:
     if isinstance(dates, str):
         try:
             dates = json.loads(dates)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(
                 f'dates-S2 is a text but no JSON: {dates[:40]!r}', where=where
             ) from error
@@ -219,10 +220,7 @@ def read_norm(
     """
     if not path.is_file():
         raise PASTIS.not_found('there is no such file', path)
-    try:
-        table = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise DataError(f'is no JSON ({error})', where=path) from error
+    table = read_json(path, object)
     stats = []
     for fold in folds:
         entry = table.get(f'Fold_{fold}') if isinstance(table, Mapping) else None

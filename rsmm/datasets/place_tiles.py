@@ -71,7 +71,8 @@ def make_tiles(
     for name in files[0]:
         cell, tiles = _planned(name, [found[name] for found in files], tile, stride, cell)
         plan += tiles
-    splits = _dealt({key for _, _, keys in plan for key in keys}, fractions, seed, root)
+    cells: set[str] = set().union(*(keys for _, _, keys in plan))
+    splits = _dealt(cells, fractions, seed, root)
     listing = []
     for name, window, keys in track(plan, 'Cutting tiles'):
         stem = f'{name}_{window.row:05d}_{window.column:05d}'

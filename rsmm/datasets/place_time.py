@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from mmcv.transforms import BaseTransform
 
@@ -22,7 +23,7 @@ def is_empty(cell: object) -> bool:
     return str(cell).strip().lower() in _EMPTY
 
 
-def parse_place(latitude: object, longitude: object) -> tuple[float | None, float | None]:
+def parse_place(latitude: Any, longitude: Any) -> tuple[float | None, float | None]:
     """Read a place in degrees (WGS84), (None, None) where it is unknown.
 
     Raises:

@@ -26,6 +26,7 @@ from rsmm.datasets.scenes import Scene, scene_date
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.sensors import band_indices
 from rsmm.utils.done_marker import DoneMarker
+from rsmm.utils.foreign import parsing, read_json, read_text
 
 SHARD_VERSION = 1
 PACK_COMMAND = 'python tools/dataset_converters/pack_scenes.py'
@@ -54,14 +55,17 @@ class SceneShards:
             raise DataNotFoundError(
                 'there are no packed scenes', where=folder, fix=f'Make them with {PACK_COMMAND}'
             )
-        self.bands: tuple[str, ...] = tuple(self.about['bands'])
-        self.size: int = self.about['size']
-        self.resample: str = self.about['resample']
-        self.dtype = np.dtype(self.about['dtype'])
+        with parsing(folder / 'shards.json', 'is no plan of packed scenes'):
+            self.bands: tuple[str, ...] = tuple(self.about['bands'])
+            self.size = int(self.about['size'])
+            self.resample: str = self.about['resample']
+            self.dtype = np.dtype(self.about['dtype'])
+            self._length = int(self.about['scenes_per_shard'])
+            if min(self.size, self._length, len(self.bands)) < 1 or self.dtype.hasobject:
+                raise ValueError('a size, number or kind that cannot be')
         self.names = _read_names(folder)
         self.rows = {name: row for row, name in enumerate(self.names)}
         self.shape = (self.size, self.size, len(self.bands))
-        self._length = self.about['scenes_per_shard']
         self._shards = [self._map(number) for number in range(self._count())]
 
         self._refuse_further_shard()
@@ -141,7 +145,7 @@ def shard_marker(
 
 
 def _read_names(folder: Path) -> list[str]:
-    text = (folder / 'names.txt').read_text(encoding='utf-8')
+    text = read_text(folder / 'names.txt')
     if not text.endswith('\n'):
         raise DataError('cut off', where=folder / 'names.txt', fix='Copy it again')
     return text.splitlines()
@@ -157,7 +161,7 @@ def read_plan(folder: Path) -> dict | None:
     path = folder / 'shards.json'
     if not path.is_file():
         return None
-    about = json.loads(path.read_text(encoding='utf-8'))
+    about = read_json(path)
     if about.get('version') != SHARD_VERSION:
         raise DataError(
             f'shard format {about.get("version")}, this release reads {SHARD_VERSION}',

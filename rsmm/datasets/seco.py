@@ -53,6 +53,7 @@ class SeCoDataset(RSDataset):
     METAINFO = {'task_name': 'selfsup'}
     TOY_NAME = 'seco'
     HAS_PERIODS = False
+    _draws: np.ndarray | None = None  # row of the place and anchor of each sample, once read
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class SeCoDataset(RSDataset):
 
     def full_init(self) -> None:
         """Load the records and number the samples."""
-        if self._fully_initialized:
+        if self._draws is not None:
             return
         super().full_init()
         self._draws = self.number_samples()

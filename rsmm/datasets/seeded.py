@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,25 +71,15 @@ def seeded(*parts: int) -> Iterator[None]:
             torch.set_rng_state(states[2])
 
 
-@DATASETS.register_module()
-class SeededDataset(Dataset):
-    """Proxy of any map-style dataset that loads sample ``i`` under a seed of its own.
-
-    With a plain ``int`` index (another library's sampler) the ambient generators are used. All
-    other attributes are those of the wrapped dataset.
+class DatasetProxy(Dataset):
+    """A dataset in front of another one, whose attributes it shows as its own.
 
     Args:
         dataset: The dataset to wrap, or its config.
     """
 
     def __init__(self, dataset: Dataset | dict) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-
-    def __getitem__(self, index: int):
-        if not isinstance(index, SampleIndex):
-            return self.dataset[index]
-        with seeded(index.seed, index.epoch, int(index)):
-            return self.dataset[int(index)]
+        self.dataset = built_dataset(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -98,3 +89,26 @@ class SeededDataset(Dataset):
         if name == 'dataset' or name.startswith('__'):
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+
+def built_dataset(dataset: Dataset | dict) -> Any:
+    """Return a dataset, building it if a config is given."""
+    return DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+
+
+@DATASETS.register_module()
+class SeededDataset(DatasetProxy):
+    """Proxy of any map-style dataset that loads sample ``i`` under a seed of its own.
+
+    With a plain ``int`` index (another library's sampler) the ambient generators are used. All
+    other attributes are those of the wrapped dataset.
+
+    Args:
+        dataset: The dataset to wrap, or its config.
+    """
+
+    def __getitem__(self, index: int):
+        if not isinstance(index, SampleIndex):
+            return self.dataset[index]
+        with seeded(index.seed, index.epoch, int(index)):
+            return self.dataset[int(index)]

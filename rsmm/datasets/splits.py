@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.utils.foreign import read_text
 from rsmm.utils.listing import has_suffix
 
 SPLITS = ('train', 'val', 'test')
@@ -180,8 +181,8 @@ def read_name_list(path: str | Path) -> list[str]:
         DataError: It names nothing, or something twice.
     """
     try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except FileNotFoundError as error:
+        lines = read_text(path, 'is no list of names').splitlines()
+    except DataNotFoundError as error:
         raise DataNotFoundError(
             'there is no such split list', where=path, fix='Check split_file'
         ) from error
@@ -189,8 +190,7 @@ def read_name_list(path: str | Path) -> list[str]:
     stems = [stem_of(entry) for entry in entries if entry and not entry.startswith('#')]
     if not stems:
         raise DataError('the split list names nothing', where=path, fix='One file name per line')
-    seen: set[str] = set()
-    twice = [stem for stem in stems if stem in seen or seen.add(stem)]
+    twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
         raise DataError(
             f'{len(twice)} names stand in the list twice, e.g. {twice[0]}',

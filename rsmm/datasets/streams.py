@@ -8,6 +8,7 @@ import torch
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from rsmm.datasets.seeded import DatasetProxy, built_dataset
 from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS, FUNCTIONS
 
@@ -16,7 +17,7 @@ _TRUTHS = ('gt_label', 'gt_score')
 
 
 @DATASETS.register_module()
-class HideLabels(Dataset):
+class HideLabels(DatasetProxy):
     """Take the labels out of a dataset's samples.
 
     What was known is kept as meta information ``hidden_label``, so that a run can report how right
@@ -27,9 +28,6 @@ class HideLabels(Dataset):
         dataset: The dataset, or its config.
     """
 
-    def __init__(self, dataset: Dataset | dict) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-
     def __getitem__(self, index: int) -> dict:
         row = self.dataset[index]
         sample = row['data_samples']
@@ -37,14 +35,6 @@ class HideLabels(Dataset):
             if key in sample:
                 sample.set_field(sample.pop(key), 'hidden_label', field_type='metainfo')
         return row
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getattr__(self, name: str):
-        if name == 'dataset' or name.startswith('__'):
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
 
 
 @DATASETS.register_module()
@@ -69,7 +59,7 @@ class TwoStreams(Dataset):
         self, labelled: Dataset | dict, unlabelled: Dataset | dict | None = None,
         absent: str = 'error',
     ) -> None:  # fmt: skip
-        self.labelled = DATASETS.build(labelled) if isinstance(labelled, dict) else labelled
+        self.labelled = built_dataset(labelled)
         self.unlabelled = None if unlabelled is None else HideLabels(unlabelled)
         self.sizes = (len(self.labelled), 0 if unlabelled is None else len(self.unlabelled))
         self._check_streams()

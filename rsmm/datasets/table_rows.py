@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rsmm.errors import DataError, DataNotFoundError
+from rsmm.utils.foreign import parsing
+from rsmm.utils.limits import check_limit
 
 #: What the columns may be called; the first is the name used in the documentation.
 COLUMNS = {
@@ -49,7 +51,9 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict]]:
             where=path,
             fix=f'Known kinds: {", ".join(readers)}',
         )
-    columns, rows = readers[path.suffix.lower()](path)
+    check_limit('TEXT_BYTES', path.stat().st_size, path)
+    with parsing(path, 'is no table of images'):
+        columns, rows = readers[path.suffix.lower()](path)
     lower = {str(name).lower(): name for name in columns}
     found = {
         name: next((lower[other] for other in others if other in lower), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import pdist
@@ -39,7 +40,7 @@ def whiten(values: np.ndarray, components: int, eps: float) -> np.ndarray:
     scale = np.sqrt(np.einsum('nc,nc->', values, values))
     values -= values.mean(axis=0)
     # R of the QR decomposition has the singular values of the whole, found without squaring.
-    triangle = np.empty((0, values.shape[1]))
+    triangle: Any = np.empty((0, values.shape[1]))
     for start in range(0, len(values), _ROWS):
         triangle = np.linalg.qr(np.vstack([triangle, values[start : start + _ROWS]]), mode='r')
     _, singular, axes = np.linalg.svd(triangle, full_matrices=False)

@@ -138,7 +138,9 @@ def temporary_change(
     return out
 
 
-def _taken_back(series, t: int, near: np.ndarray, share: float, confirm: bool) -> np.ndarray:
+def _taken_back(
+    series: np.ndarray, t: int, near: np.ndarray, share: float, confirm: bool
+) -> np.ndarray:
     """Return which of N places return to frame t, or were like frame t + 1 before, ``(N,)``."""
     to_old = 1 - np.einsum('tcn,cn->tn', series, series[t])
     to_new = 1 - np.einsum('tcn,cn->tn', series, series[t + 1])

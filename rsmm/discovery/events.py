@@ -48,7 +48,7 @@ class Event:
     @property
     def footprint(self) -> np.ndarray:
         """``(side, side)`` bool, the pixels of the box that changed at any time."""
-        return self.masks.any(axis=0)
+        return np.asarray(self.masks.any(axis=0))
 
 
 def square_box(
@@ -66,7 +66,7 @@ def square_box(
     Raises:
         DataError: A box that is empty or not inside the frame.
     """
-    height, width = (size, size) if np.isscalar(size) else size
+    height, width = (size, size) if isinstance(size, int) else size
     if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
         raise DataError(f'box {(y0, x0, y1, x1)} is empty or outside a frame {height} x {width}')
     side = max(y1 - y0, x1 - x0)
@@ -141,14 +141,16 @@ def _check_volume(labels: np.ndarray, clouds: np.ndarray | None, scale: int) -> 
         )
 
 
-def _cut(labels: np.ndarray, label: int, place, voxels: int, scale: int) -> Event:
+def _cut(
+    labels: np.ndarray, label: int, place: tuple[slice, ...], voxels: int, scale: int
+) -> Event:
     times, rows, columns = place
     y0, x0, y1, x1 = square_box(
         rows.start, columns.start, rows.stop, columns.stop, labels.shape[1:]
     )
     masks = labels[times, y0:y1, x0:x1] == label
     masks = masks.repeat(scale, axis=1).repeat(scale, axis=2)
-    box = tuple(scale * side for side in (y0, x0, y1, x1))
+    box = (scale * y0, scale * x0, scale * y1, scale * x1)
     return Event(label, box, (times.start, times.stop - 1), masks, voxels)
 
 
@@ -165,7 +167,7 @@ def label_means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     return sums / np.maximum(np.bincount(flat), 1)
 
 
-def event_scores(events: Sequence[Event], strength: Sequence[float]) -> list[Event]:
+def event_scores(events: Sequence[Event], strength: Sequence[float] | np.ndarray) -> list[Event]:
     """Return the events with a score to sort them by; the published method has none.
 
     ``score = mean(d1 over the voxels) * sqrt(voxels) * min(1, frames / 3)``.

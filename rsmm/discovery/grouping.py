@@ -86,7 +86,9 @@ def group_changes_blockwise(
     return labels
 
 
-def _link(places, descriptors, radius: float, limit: float, rows: int | None) -> np.ndarray:
+def _link(
+    places: np.ndarray, descriptors: np.ndarray, radius: float, limit: float, rows: int | None
+) -> np.ndarray:
     """Return the component of each point, from 1 by first point."""
     if rows is None:
         return connect(places, descriptors, radius, limit)
@@ -103,7 +105,14 @@ def _rounding(dtype: np.dtype) -> float:
     return float(np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 2**-52)
 
 
-def _check(changed, features, time_step, radius, factor, components) -> None:
+def _check(
+    changed: np.ndarray,
+    features: np.ndarray,
+    time_step: float,
+    radius: float,
+    factor: float,
+    components: int | None,
+) -> None:
     if changed.ndim != 3 or features.ndim != 4 or changed.shape != _volume(features):
         raise DataError(
             f'changes {tuple(changed.shape)} and features {tuple(features.shape)} do not fit',

@@ -9,6 +9,7 @@ only where they belong to different components.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -76,13 +77,15 @@ class _Test:
         places, descriptors, radius, limit: As for :func:`connect`.
     """
 
-    def __init__(self, places, descriptors, radius: float, limit: float) -> None:
+    def __init__(
+        self, places: np.ndarray, descriptors: np.ndarray, radius: float, limit: float
+    ) -> None:
         self.places, self.descriptors = places, descriptors
         self.radius = radius
         scale = float(np.abs(descriptors).max(initial=0.0))
         # Equal rows of a product can differ in their last bits; they count as equal.
         self.limit = limit
-        self.equal = 64 * np.finfo(np.float64).eps * scale
+        self.equal = 64 * float(np.finfo(np.float64).eps) * scale
 
     def alike(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return whether the descriptors of pairs of points are near enough, ``(M,)`` bool."""
@@ -230,7 +233,7 @@ def _join(test: _Test, forest: _Forest, own: np.ndarray, others: np.ndarray) -> 
                 forest.join(forest.find(first), forest.find(second))
 
 
-def _worth_testing(forest: _Forest, own: np.ndarray, others: np.ndarray):
+def _worth_testing(forest: _Forest, own: np.ndarray, others: np.ndarray) -> Any:
     """Yield blocks that hold all pairs of different components, with few of the same."""
     mine, theirs = forest.find(own), forest.find(others)
     values, counts = np.unique(mine, return_counts=True)

@@ -28,6 +28,7 @@ from rsmm.engine.runner_checkpoint import (
 from rsmm.errors import ConfigError
 from rsmm.models.channels import check_bands, fill_channels
 from rsmm.registry import FUNCTIONS, RUNNERS
+from rsmm.utils import seams
 from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.lock import hold_folder
 
@@ -76,7 +77,7 @@ class Runner(MMEngineRunner):
         if self.distributed:
             # A config written for GPUs names nccl; the machine decides.
             backend = options.get('backend') if torch.cuda.is_available() else None
-            init_distributed(self._launcher, timeout=options.get('timeout', 1800), backend=backend)
+            init_distributed(self.launcher, timeout=options.get('timeout', 1800), backend=backend)
         super().setup_env(env_cfg)
 
     def build_logger(self, *args, **kwargs):
@@ -89,9 +90,9 @@ class Runner(MMEngineRunner):
         """Build the model, bands and channels filled in where its config says ``'auto'``."""
         if isinstance(model, dict):
             model = fill_channels(model, self.cfg.filename)
-        model = super().build_model(model)
-        check_bands(model, self.cfg.filename)
-        return model
+        built = super().build_model(model)
+        check_bands(built, self.cfg.filename)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; on the CPU without device ids."""
@@ -138,6 +139,8 @@ class Runner(MMEngineRunner):
         loader.worker_init_fn = lasting_workers(loader.worker_init_fn)
         if hasattr(loader.sampler, 'check_batch'):
             loader.sampler.check_batch(loader.batch_size)
+        if loader.drop_last and hasattr(loader.sampler, 'whole_batches'):
+            loader.sampler.whole_batches(loader.batch_size, len(loader.dataset))
         if loader.drop_last and len(loader.sampler) < loader.batch_size:
             # mmengine fails much later, in a scheduler, without naming the reason.
             raise ConfigError(
@@ -190,7 +193,7 @@ class Runner(MMEngineRunner):
     def build_val_loop(self, loop):
         """Build the loop; its dataset must have the classes of the one that is trained on."""
         loop = super().build_val_loop(loop)
-        loaders = [getattr(one, 'dataloader', None) for one in (self._train_loop, loop)]
+        loaders = [getattr(one, 'dataloader', None) for one in (seams.train_loop(self), loop)]
         if all(hasattr(loader, 'dataset') for loader in loaders):
             check_same_classes(*(loader.dataset for loader in loaders))
         return loop
@@ -214,9 +217,9 @@ class Runner(MMEngineRunner):
         whatever was in memory until then. A trained model is left alone: some of mmdet's would
         begin anew.
         """
-        trained = isinstance(self._train_loop, BaseLoop)  # until then its config
-        if self._load_from is None and not (self._resume or self._has_loaded or trained):
-            self._init_model_weights()
+        trained = isinstance(seams.train_loop(self), BaseLoop)  # until then its config
+        if not (seams.first_weights(self) or seams.has_loaded(self) or trained):
+            seams.initialise_weights(self)
 
     @contextlib.contextmanager
     def _loaders_closed(self) -> Iterator[None]:
@@ -228,12 +231,8 @@ class Runner(MMEngineRunner):
         try:
             yield
         finally:
-            for loop in (self._train_loop, self._val_loop, self._test_loop):
-                loader = getattr(loop, 'dataloader', None)
-                workers = getattr(loader, '_iterator', None)
-                if hasattr(workers, '_shutdown_workers'):
-                    workers._shutdown_workers()
-                    loader._iterator = None
+            for loop in seams.all_loops(self):
+                seams.stop_workers(getattr(loop, 'dataloader', None))
 
     def save_checkpoint(self, *args, **kwargs) -> None:
         """Save atomically, in a form that loads as weights only."""

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path, PurePath
+from typing import Any
 
 import mmengine
 import numpy as np
@@ -28,13 +29,14 @@ from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
 from rsmm.checkpoints.weights import load_weights, state_dict_of
 from rsmm.engine.input_facts import input_facts
 from rsmm.errors import CheckpointError
+from rsmm.utils import seams
 from rsmm.version import __version__
 
 _KIND = '__rsmm_kind__'
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
-def plain_state(state: object) -> object:
+def plain_state(state: Any) -> Any:
     """Replace numpy arrays, log histories and other small classes by tensors and containers.
 
     Args:
@@ -50,7 +52,7 @@ def plain_state(state: object) -> object:
     return _plain(state, '')
 
 
-def _plain(value: object, where: str) -> object:
+def _plain(value: Any, where: str) -> Any:
     if isinstance(value, torch.Tensor) or type(value) in _PLAIN or type(value) is torch.Size:
         return value
     if isinstance(value, HistoryBuffer):
@@ -66,11 +68,10 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        plain = OrderedDict() if isinstance(value, OrderedDict) else {}
+        plain: Any = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in value.items():
             plain[_plain(key, f'{where}.{key}')] = _plain(item, f'{where}.{key}')
-        if hasattr(value, '_metadata'):  # versions of the modules in a state dict
-            plain._metadata = value._metadata
+        seams.set_versions(plain, seams.versions(value))
         return plain
     if isinstance(value, list | deque):
         return [_plain(item, f'{where}[{index}]') for index, item in enumerate(value)]
@@ -100,7 +101,7 @@ def _plain_array(array: np.ndarray, where: str) -> dict:
     return {_KIND: 'array', 'data': data, 'dtype': array.dtype.str}
 
 
-def restore_state(state: object) -> object:
+def restore_state(state: Any) -> Any:
     """Undo :func:`plain_state`; anything it did not make passes unchanged."""
     if isinstance(state, dict):
         kind = state.get(_KIND)
@@ -110,9 +111,8 @@ def restore_state(state: object) -> object:
             data = state['data']
             data = data.cpu().numpy() if isinstance(data, torch.Tensor) else data
             return np.asarray(data, dtype=np.dtype(state['dtype']))
-        restored = type(state)((key, restore_state(value)) for key, value in state.items())
-        if hasattr(state, '_metadata'):
-            restored._metadata = state._metadata
+        restored: Any = type(state)((key, restore_state(value)) for key, value in state.items())
+        seams.set_versions(restored, seams.versions(state))
         return restored
     if type(state) in (list, tuple):
         return type(state)(restore_state(item) for item in state)
@@ -121,8 +121,7 @@ def restore_state(state: object) -> object:
 
 def _restore_history(state: dict) -> HistoryBuffer:
     history = HistoryBuffer(max_length=state['max_length'])
-    history._log_history = restore_state(state['log'])
-    history._count_history = restore_state(state['count'])
+    seams.fill_history(history, restore_state(state['log']), restore_state(state['count']))
     return history
 
 
@@ -240,7 +239,7 @@ def load_runner_checkpoint(
     Raises:
         CheckpointError: The file cannot be read or belongs to another model.
     """
-    training = isinstance(runner._train_loop, BaseLoop)
+    training = isinstance(seams.train_loop(runner), BaseLoop)
     mode = 'exact' if strict else 'parts' if training else 'model'
     return _load(runner, filename, map_location, mode, revise_keys)
 
@@ -253,7 +252,7 @@ def _load(runner: Runner, filename: str, map_location, strict: str, rename=None)
     runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
     report = load_weights(runner.model, checkpoint, strict, rename=rename or (), where=filename)
     runner.logger.info(f'{filename}: {report.summary()}')
-    runner._has_loaded = True
+    seams.note_loaded(runner)
     return checkpoint
 
 
@@ -313,13 +312,13 @@ def resume_runner(
 
 def _resume_seed(runner: Runner, seed: int | None) -> None:
     """Go on with the seed of the resumed run."""
-    current = runner._randomness_cfg.get('seed')
+    current = seams.randomness(runner).get('seed')
     if seed is None or seed == current:
         return
     if current is not None:
         runner.logger.warning(f'The resumed run has seed {seed}; the seed {current} is not used')
-    runner._randomness_cfg.update(seed=seed)
-    runner.set_randomness(**runner._randomness_cfg)
+    seams.randomness(runner).update(seed=seed)
+    runner.set_randomness(**seams.randomness(runner))
 
 
 def _warn_of_changes(runner: Runner, text: str | None) -> None:

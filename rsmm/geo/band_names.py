@@ -160,7 +160,8 @@ def described_bands(descriptions: Sequence[str | None]) -> tuple[str, ...] | Non
     (``'B04 (664.6 nm)'``) is ignored.
     """
     names = [_word(description) for description in descriptions]
-    return None if None in names else tuple(names) or None
+    known = tuple(name for name in names if name is not None)
+    return known if known and len(known) == len(names) else None
 
 
 def same_band(name: str) -> str:
@@ -280,15 +281,15 @@ def _look_up(names: tuple[str, ...], bands: Sequence[str], path: str | Path) -> 
     """Positions of the bands asked for; colours of a camera and of a satellite are the same."""
     exact = {canonical_band(name): index for index, name in enumerate(names)}
     alike = {same_band(name): index for index, name in enumerate(names)}
-    index = [exact.get(canonical_band(band), alike.get(same_band(band))) for band in bands]
-    if None in index:
-        absent = [band for band, place in zip(bands, index, strict=True) if place is None]
+    places = [exact.get(canonical_band(band), alike.get(same_band(band))) for band in bands]
+    absent = [band for band, place in zip(bands, places, strict=True) if place is None]
+    if absent:
         raise DataError(
             f'band {", ".join(absent)} not among {", ".join(names)}',
             where=path,
             fix='Ask for bands that the file has, or declare the names of its bands in their order',
         )
-    return index
+    return [place for place in places if place is not None]
 
 
 def _short(bands: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -84,7 +85,7 @@ def strip_writer(
             yield write
 
 
-def to_cog(source: Path, target: Path, resampling: str = 'MODE', **options) -> None:
+def to_cog(source: Path, target: Path, resampling: str = 'MODE', **options: Any) -> None:
     """Copy a GeoTIFF into one whose tiles and overviews lie in the order that web readers need.
 
     Args:

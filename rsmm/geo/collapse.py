@@ -91,7 +91,8 @@ def logits_to_polygons(
     """
     if watershed is None:
         return mask_to_polygons(logits[..., 0], threshold, min_area, simplify=simplify)
-    labels = watershed_instances(logits_to_score(logits), *watershed)
+    seed, region = watershed
+    labels = watershed_instances(logits_to_score(logits), seed, region)
     return list(regions_to_polygons(labels, min_area, simplify).values())
 
 
@@ -178,7 +179,15 @@ class _Instances:
         return regions_to_polygons(self.labels)
 
 
-def _instances(mean, seed, region, window, min_area, p, valid) -> _Instances:
+def _instances(
+    mean: np.ndarray,
+    seed: float,
+    region: float,
+    window: int | None,
+    min_area: float,
+    p: np.ndarray,
+    valid: np.ndarray,
+) -> _Instances:
     labels = watershed_instances(mean, seed, region, window)
     sizes = np.bincount(labels.ravel())
     names = np.flatnonzero(sizes >= max(min_area, 1))
@@ -226,7 +235,9 @@ def _onsets(series: np.ndarray, rule: CollapseRule) -> np.ndarray:
     return standing.argmax(axis=0)
 
 
-def _rows(buildings, months: int, scale: float) -> list[list[tuple[int, shapely.Geometry]]]:
+def _rows(
+    buildings: Sequence, months: int, scale: float
+) -> list[list[tuple[int, shapely.Geometry]]]:
     frames: list[list] = [[] for _ in range(months)]
     for name, (instances, k, first) in enumerate(buildings):
         shape = instances.polygons[k + 1]

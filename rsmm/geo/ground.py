@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,7 +24,9 @@ def has_place(place: Mapping) -> bool:
     return (place.get('crs') is not None and placed) or place.get('rpcs') is not None
 
 
-def on_map(geometries: Sequence[shapely.Geometry], place: Mapping) -> tuple[np.ndarray, str | None]:
+def on_map(
+    geometries: Sequence[shapely.Geometry] | np.ndarray, place: Mapping
+) -> tuple[np.ndarray, str | None]:
     """Turn geometries in pixels into map coordinates; without a place they stay as they are.
 
     Args:
@@ -39,7 +42,7 @@ def on_map(geometries: Sequence[shapely.Geometry], place: Mapping) -> tuple[np.n
     return to_map(geometries, place.get('transform')), place.get('crs')
 
 
-def hectares(geometries: Sequence[shapely.Geometry], place: Mapping) -> np.ndarray:
+def hectares(geometries: Sequence[shapely.Geometry] | np.ndarray, place: Mapping) -> np.ndarray:
     """Measure polygons on the ellipsoid of WGS 84.
 
     Args:
@@ -62,7 +65,7 @@ def hectares(geometries: Sequence[shapely.Geometry], place: Mapping) -> np.ndarr
     return np.array(areas) / 1e4
 
 
-def _area(geod, geometry: shapely.Geometry) -> float:
+def _area(geod: Any, geometry: shapely.Geometry) -> float:
     """Square metres; the sense of the rings does not matter."""
     total = 0.0
     for polygon in shapely.get_parts(geometry):
@@ -72,7 +75,9 @@ def _area(geod, geometry: shapely.Geometry) -> float:
     return total
 
 
-def pixel_hectares(shape: tuple[int, int], place: Mapping) -> tuple[np.ndarray, np.ndarray]:
+def pixel_hectares(
+    shape: tuple[int, int], place: Mapping
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """Measure the pixels of a raster in cells of equal size.
 
     Args:

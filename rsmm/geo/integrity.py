@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 from rsmm.errors import DataError
 
@@ -81,7 +82,7 @@ def png_fault(raw: bytes) -> str | None:
     return None if found >= expected else f'{found} of {expected} bytes of pixels'
 
 
-def _unpacked(unpack, data: bytes, step: int = 1 << 20) -> int:
+def _unpacked(unpack: Any, data: bytes, step: int = 1 << 20) -> int:
     """Count unpacked bytes a piece at a time, so that a bomb does not fill the memory."""
     count = 0
     while data and not unpack.eof:
@@ -90,7 +91,15 @@ def _unpacked(unpack, data: bytes, step: int = 1 << 20) -> int:
     return count
 
 
-def _row_bytes(width, height, depth, colour, packing, filtering, interlaced) -> int | None:
+def _row_bytes(
+    width: int,
+    height: int,
+    depth: int,
+    colour: int,
+    packing: int,
+    filtering: int,
+    interlaced: int,
+) -> int | None:
     """Bytes of all rows with their filter bytes; None for a header that says nothing sensible."""
     if colour not in _CHANNELS or depth not in (1, 2, 4, 8, 16) or not width or not height:
         return None

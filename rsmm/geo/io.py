@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -71,7 +72,7 @@ def write_raster(
 
 def write_vector(
     path: str | Path,
-    geometries: Sequence[shapely.Geometry],
+    geometries: Sequence[shapely.Geometry] | np.ndarray,
     columns: Mapping[str, Sequence] | None = None,
     *,
     crs: str | None = None,
@@ -126,7 +127,7 @@ def write_vector(
         )
 
 
-def _with_code(frame, path: Path):
+def _with_code(frame: Any, path: Path) -> Any:
     """Bring a frame whose coordinate system has no code into one that GeoJSON can name."""
     if 'id' in frame.crs.to_json_dict():
         return frame
@@ -174,7 +175,10 @@ def read_vector(
 
 
 def integer_ids(
-    column: Sequence, where: str | Path, name: str = 'Id', missing: int | None = None
+    column: Sequence | np.ndarray,
+    where: str | Path,
+    name: str = 'Id',
+    missing: int | None = None,
 ) -> np.ndarray:
     """Return identities as (N,) int64.
 
@@ -203,7 +207,7 @@ def _absent(value: object) -> bool:
     return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
-def _whole(value: object) -> int | None:
+def _whole(value: Any) -> int | None:
     """A number or text as an integer without a loss, None where it is none.
 
     Numbers with a point are exact up to 2^53; beyond, the integer that was meant is not known.

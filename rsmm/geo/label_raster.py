@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from rsmm.geo.missing import missing_pixels
 from rsmm.geo.raster import read_raster
 from rsmm.geo.raster_files import opened
 from rsmm.geo.rasterize import as_affine, check_same_place
+from rsmm.utils.limits import check_limit
 from rsmm.utils.listing import JPEG, has_suffix
 
 ONE_PLACE = 'Use the label that belongs to this image, or bring both to one grid'
@@ -63,6 +64,8 @@ def read_label(path: str | Path, window: Sequence[int] | None = None) -> LabelRa
         if any('complex' in dtype for dtype in source.dtypes):
             raise DataError('holds complex numbers, which are no labels', where=path)
         part, transform = _part(source, window)
+        height, width = (end - start for start, end in part)
+        check_limit('READ_BYTES', max(height * width, 0) * source.count, path)
         image = np.stack([source.read(band, window=part) for band in source.indexes], axis=2)
         kinds = [kind.name for kind in source.colorinterp]
         image, alpha = _without_alpha(image, kinds, path)
@@ -79,7 +82,7 @@ def read_label(path: str | Path, window: Sequence[int] | None = None) -> LabelRa
     return LabelRaster(values, missing, colours, crs, transform)
 
 
-def _part(source, window: Sequence[int] | None) -> tuple[tuple | None, tuple | None]:
+def _part(source: Any, window: Sequence[int] | None) -> tuple[tuple | None, tuple | None]:
     """Ranges to read, and the six affine numbers of what lies there."""
     row, column, height, width = window or (0, 0, source.height, source.width)
     part = (row, min(row + height, source.height)), (column, min(column + width, source.width))
@@ -89,7 +92,7 @@ def _part(source, window: Sequence[int] | None) -> tuple[tuple | None, tuple | N
     return part, (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
 
 
-def _without_alpha(image: np.ndarray, kinds: Sequence[str], path: str | Path):
+def _without_alpha(image: np.ndarray, kinds: Sequence[str], path: str | Path) -> Any:
     """Split (H, W, C) into one or three bands and the alpha band (H, W), None without one."""
     count, alpha = image.shape[2], None
     # A fourth band of 0 and 255 is transparency, whether the file says so or not.
@@ -105,7 +108,7 @@ def _without_alpha(image: np.ndarray, kinds: Sequence[str], path: str | Path):
     return image, alpha
 
 
-def _table(source) -> np.ndarray:
+def _table(source: Any) -> np.ndarray:
     table = np.zeros((256, 4), np.uint8)
     for index, colour in source.colormap(1).items():
         if index < len(table):
@@ -170,7 +173,7 @@ def check_label_place(
         None if value is None else as_affine(value)
         for value in (image.get('transform'), label.transform)
     ]
-    check_same_place((where, path), transforms, (tuple(shape[:2]), label.shape), limit)
+    check_same_place((where, path), transforms, ((shape[0], shape[1]), label.shape), limit)
 
 
 @functools.lru_cache(maxsize=64)

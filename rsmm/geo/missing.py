@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,9 @@ def missing_pixels(image: np.ndarray, nodata: float | Sequence[float | None] | N
         nodata: The marker, or one per band; None where there is none.
     """
     missing = np.zeros(image.shape[:2], bool)
-    tags = list(nodata) if isinstance(nodata, (list, tuple)) else [nodata] * image.shape[2]
+    tags: list[Any] = [nodata] * image.shape[2]
+    if isinstance(nodata, (list, tuple)):
+        tags = list(nodata)
     usual = {tag: _is_measured(tag, image.dtype) for tag in set(tags)}
     for band, tag in enumerate(tags if not all(usual.values()) else ()):
         if tag is not None and not usual[tag]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import shapely
@@ -31,7 +32,9 @@ class FootprintSet:
         runs: Horizontal pixel runs when all polygons follow the pixel edges, else None.
     """
 
-    def __init__(self, geometries: Sequence[shapely.Geometry], where: str | None = None) -> None:
+    def __init__(
+        self, geometries: Sequence[shapely.Geometry] | np.ndarray, where: str | None = None
+    ) -> None:
         self.geometry = polygonal(geometries, where)
         self.valid = shapely.is_valid(self.geometry)
         self.shape = self.geometry if self.valid.all() else repair(self.geometry)
@@ -64,11 +67,11 @@ class FootprintSet:
         pairs = zip(self._columns(), other._columns(), strict=True)
         return self._from_columns([np.concatenate(pair) for pair in pairs], runs)
 
-    def _columns(self):
+    def _columns(self) -> Any:
         return self.geometry, self.valid, self.shape, self.area, self.bounds
 
     @classmethod
-    def _from_columns(cls, columns, runs) -> FootprintSet:
+    def _from_columns(cls, columns: Any, runs: Any) -> FootprintSet:
         self = cls.__new__(cls)
         self.geometry, self.valid, self.shape, self.area, self.bounds = columns
         self.runs = runs
@@ -102,7 +105,7 @@ def overlapping_pairs(
     return i, j, np.divide(intersection, union, out=np.ones(len(i)), where=union != 0)
 
 
-def _cut(first: FootprintSet, second: FootprintSet, min_iou: float):
+def _cut(first: FootprintSet, second: FootprintSet, min_iou: float) -> Any:
     """Pairs with positive overlap and its area, by geometry."""
     i, j = shapely.STRtree(second.shape).query(first.shape)
     # A repaired shape can cover more than its shoelace area; its box bounds nothing.

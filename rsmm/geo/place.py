@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -10,7 +11,7 @@ import shapely
 WGS84 = 'EPSG:4326'
 
 
-def set_place(target, crs: str | None, gcps: Sequence, rpcs: Mapping[str, str] | None) -> None:
+def set_place(target: Any, crs: str | None, gcps: Sequence, rpcs: Mapping[str, str] | None) -> None:
     """Give control points (row, column, x, y, z) or coefficients to a file that is being written.
 
     Args:
@@ -35,11 +36,11 @@ def control_points(gcps: Sequence) -> list:
 
 
 def to_map_by_points(
-    geometries: Sequence[shapely.Geometry],
+    geometries: Sequence[shapely.Geometry] | np.ndarray,
     crs: str | None,
     gcps: Sequence = (),
     rpcs: Mapping[str, str] | None = None,
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str | None]:
     """Turn polygons in pixels into map coordinates by control points or coefficients.
 
     Args:
@@ -59,7 +60,7 @@ def to_map_by_points(
     if gcps:
         transformer, heights = GCPTransformer(control_points(gcps)), 0.0
     else:
-        coefficients = RPC.from_gdal(dict(rpcs))
+        coefficients = RPC.from_gdal(dict(rpcs or {}))
         transformer, heights, crs = RPCTransformer(coefficients), coefficients.height_off, WGS84
 
     def apply(points: np.ndarray) -> np.ndarray:

@@ -65,7 +65,9 @@ def labels_to_polygons(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     start, direction, part, part_labels = _boundary_edges(labels)
     if not len(start):
         return np.zeros(0, labels.dtype), np.zeros(0, object)
-    ring, order = _order_rings(_link_edges(start, direction, part, labels.shape))
+    ring, order = _order_rings(
+        _link_edges(start, direction, part, (labels.shape[0], labels.shape[1]))
+    )
     start, direction, part, ring = start[order], direction[order], part[order], ring[order]
 
     # Only corners become vertices.
@@ -87,7 +89,7 @@ def labels_to_polygons(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return part_labels, polygons
 
 
-def _boundary_edges(labels: np.ndarray):
+def _boundary_edges(labels: np.ndarray) -> tuple[np.ndarray, ...]:
     """Directed unit edges around every 4-connected part, and the label of each part."""
     # Parts are numbered so that edges of regions meeting at a corner are told apart.
     parts, _ = _label_parts(labels)
@@ -250,7 +252,9 @@ def check_labels(labels: np.ndarray) -> None:
         raise DataError(f'expected labels that are integers from 0, found {labels.dtype}')
 
 
-def polygonal(geometries: Sequence[shapely.Geometry], where: str | None = None) -> np.ndarray:
+def polygonal(
+    geometries: Sequence[shapely.Geometry] | np.ndarray, where: str | None = None
+) -> np.ndarray:
     """Return flat polygons: z is dropped, None and every empty geometry become an empty polygon.
 
     Raises:
@@ -276,7 +280,7 @@ def polygonal(geometries: Sequence[shapely.Geometry], where: str | None = None) 
     return shapely.force_2d(array) if shapely.has_z(array).any() else array
 
 
-def repair(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
+def repair(geometries: Sequence[shapely.Geometry] | np.ndarray) -> np.ndarray:
     """Mend invalid polygons by a buffer of width zero; valid ones are returned untouched."""
     array = np.asarray(geometries, dtype=object)
     invalid = ~shapely.is_valid(array)

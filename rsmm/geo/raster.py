@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def read_raster(
     bands: Sequence[str] | None = None,
     *,
     window: Sequence[int] | None = None,
-    **options,
+    **options: Any,
 ) -> tuple[np.ndarray, dict]:
     """Read a raster file, or a window of it.
 
@@ -119,7 +120,9 @@ def read_raster(
     return image, found
 
 
-def _plain_jpeg(path: str | Path, order, bands) -> tuple[np.ndarray, dict] | None:
+def _plain_jpeg(
+    path: str | Path, order: Sequence[str] | None, bands: Sequence[str] | None
+) -> tuple[np.ndarray, dict] | None:
     """Read a JPEG that nothing belongs to, without the machinery that costs as much as decoding."""
     image, more = decode_jpeg(path)
     if more or os.path.exists(f'{path}.msk'):

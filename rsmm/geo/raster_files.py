@@ -14,12 +14,14 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from rsmm.errors import DataError, DataNotFoundError, RsmmError
 from rsmm.geo.integrity import MEND, check_png, jpeg_end
+from rsmm.utils.limits import check_limit
 
 JPEG_SUFFIXES = ('.jpg', '.jpeg')
 #: GDAL drivers for files of unknown origin: those that read the file and nothing else. A virtual
@@ -69,9 +71,21 @@ def rasterio_source(path: str | Path, sidecars: bool, trusted: bool) -> Iterator
                     raise absent(path)
                 source = DatasetReader(whole, driver=list(DRIVERS))
             with source:
+                if not trusted:
+                    check_extent(source, path)
                 if source.driver == 'PNG' and os.path.isfile(path):
                     check_png(path)
                 yield source
+
+
+def check_extent(source, path: str | Path) -> None:
+    """Refuse a file that states more pixels or bands than any image has.
+
+    Raises:
+        DataError: See :mod:`rsmm.utils.limits`.
+    """
+    check_limit('PIXELS', source.width * source.height, path)
+    check_limit('BANDS', source.count, path)
 
 
 @contextlib.contextmanager
@@ -120,7 +134,7 @@ def decode_jpeg(path: str | Path) -> tuple[np.ndarray, bool]:
     if end is not None:
         with contextlib.suppress(cv2.error):
             image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
+    if image is None or end is None:
         raise DataError(f'not a complete JPEG ({len(raw)} bytes)', where=path, fix=MEND)
     if image.ndim == 2:
         return image[..., None], end < len(raw)
@@ -144,7 +158,7 @@ def _kept_jpeg(path: str, size: int, changed: int) -> tuple[np.ndarray, bool]:
 
 
 @functools.lru_cache(maxsize=64)
-def wkt_of(crs) -> str | None:
+def wkt_of(crs: Any) -> str | None:
     """WKT of a CRS; spelling it out costs as much as reading a chip, so remember it."""
     return None if crs is None else crs.to_wkt()
 

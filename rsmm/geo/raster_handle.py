@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from rsmm.geo.raster_files import (
     scene_jpeg,
     wkt_of,
 )
+from rsmm.utils.limits import check_limit
 
 PALETTES = ('expand', 'index')
 _COLOURS = ('red', 'green', 'blue')
@@ -65,8 +68,14 @@ class Raster:
             raise ConfigError(f'palette={palette!r} is not one of {", ".join(PALETTES)}')
         self.path = path
         self._stack = contextlib.ExitStack()
-        self._pixels, self._source, self._table = None, None, None
-        self.crs = self.transform = self.rpcs = self.scales = self.offsets = None
+        self._pixels: np.ndarray | None = None
+        self._source: Any = None  # rasterio's, None where the pixels alone are enough
+        self._table: np.ndarray | None = None
+        self.crs: str | None = None
+        self.transform: tuple | None = None
+        self.rpcs: dict | None = None
+        self.scales: tuple | None = None
+        self.offsets: tuple | None = None
         self.gcps: tuple = ()
         more = False
         if is_jpeg(path) and (not trusted or os.path.isfile(path)):
@@ -88,14 +97,14 @@ class Raster:
     def __enter__(self) -> Raster:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the file."""
         self._stack.close()
 
-    def _select(self, file: FileBands, drop_alpha: bool, *declared) -> None:
+    def _select(self, file: FileBands, drop_alpha: bool, *declared: Any) -> None:
         """Choose the bands to read."""
         self._count = len(file.colours)
         given = [None if names is None else tuple(names) for names in declared]
@@ -104,7 +113,7 @@ class Raster:
         except DataError:
             select_bands(file, self.path, *given)  # the same error with the file in it
             raise
-        kept = range(len(names))
+        kept = list(range(len(names)))
         if drop_alpha and not file.automatic and len(names) > 1:
             kept = [place for place, name in enumerate(names) if name != ALPHA]
         self.bands = tuple(names[place] for place in kept)
@@ -137,7 +146,7 @@ class Raster:
         bytes_ = source.driver == 'GTiff' and self.dtype == np.uint8
         return FileBands(source.descriptions, colours, bytes_ and colours[:3] == _COLOURS)
 
-    def _place(self, source) -> None:
+    def _place(self, source: Any) -> None:
         # GDAL gives the identity for a file without an affine.
         self.crs = wkt_of(source.crs)
         affine = source.transform
@@ -148,7 +157,7 @@ class Raster:
             self.crs = wkt_of(crs) if points else self.crs
             self.rpcs = source.rpcs.to_gdal() if source.rpcs else None
 
-    def _describe_missing(self, nodata: float | None, declared) -> None:
+    def _describe_missing(self, nodata: float | None, declared: Any) -> None:
         """Note where missing pixels can come from; most files have no such source."""
         alpha, source, count = self._alpha, self._source, self._count
         if alpha is None and declared is not None and ALPHA in declared:
@@ -159,12 +168,12 @@ class Raster:
         if source is not None and self._pixels is None and self._table is None:
             tags = source.nodatavals
         self._masked = source is not None and self._has_mask(source, tags)
-        self._tags = [tags[place] for place in self._index]
+        self._tags: list[Any] = [tags[place] for place in self._index]
         if all(tag is None for tag in self._tags):
             self._tags = [nodata] * len(self._index)
         self.nodata = self._tags[0]
 
-    def _has_mask(self, source, tags: Sequence[float | None]) -> bool:
+    def _has_mask(self, source: Any, tags: Sequence[float | None]) -> bool:
         """Whether GDAL has to be asked: for a mask, or a tag beyond 2**53, which is no float."""
         if self.dtype.kind in 'iu' and any(abs(tag or 0) >= 2**53 for tag in set(tags)):
             return True
@@ -201,7 +210,7 @@ class Raster:
 
         These are ``scales`` and ``offsets`` where they are still to be applied, ``gcps``, ``rpcs``.
         """
-        found = {
+        found: dict[str, Any] = {
             'bands': self.bands,
             'nodata': None if self._scaled else self.nodata,
             'crs': self.crs,
@@ -236,7 +245,9 @@ class Raster:
             image, alpha = self._values(part, out_shape)
             missing = self._missing(image, alpha, part, out_shape)
         if self._scaled:
-            image = image * np.float32(self.scales) + np.float32(self.offsets)
+            image = image * np.asarray(self.scales, np.float32) + np.asarray(
+                self.offsets, np.float32
+            )
         return image, missing
 
     def _cut(self, window: Sequence[int] | None) -> tuple[int, int, int, int]:
@@ -244,7 +255,7 @@ class Raster:
         bottom, right = min(row + height, self.shape[0]), min(column + width, self.shape[1])
         return row, column, bottom - row, right - column
 
-    def _values(self, part, out_shape) -> tuple[np.ndarray, np.ndarray | None]:
+    def _values(self, part: Any, out_shape: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Values (h, w, C) and alpha (h, w) where there is a band of it."""
         row, column, height, width = part
         if self._pixels is not None:
@@ -262,7 +273,9 @@ class Raster:
         index += [self._alpha] if self._alpha is not None and self._table is None else []
         shape = (len(index), *(out_shape or (height, width)))
         # Of zeros: what a damaged file leaves out is never what was in memory before.
-        planes = np.zeros(shape, self._source.dtypes[0])
+        dtype = np.dtype(self._source.dtypes[0])
+        check_limit('READ_BYTES', math.prod(shape) * dtype.itemsize, self.path)
+        planes = np.zeros(shape, dtype)
         whole = part == (0, 0, *self.shape)
         every = index == list(range(self._source.count))
         self._source.read(
@@ -276,7 +289,9 @@ class Raster:
         alpha = planes[-1] if len(index) > len(self._index) else None
         return np.ascontiguousarray(planes[: len(self._index)].transpose(1, 2, 0)), alpha
 
-    def _missing(self, image, alpha, part, out_shape) -> np.ndarray | None:
+    def _missing(
+        self, image: np.ndarray, alpha: np.ndarray | None, part: Any, out_shape: Any
+    ) -> np.ndarray | None:
         missing = None
         if image.dtype.kind == 'f' or any(tag is not None for tag in self._tags):
             missing = missing_pixels(image, self._tags)
@@ -299,7 +314,7 @@ def _spelled(colours: tuple) -> tuple[str, ...]:
     return tuple(colour.name for colour in colours)
 
 
-def _palette_table(source, dtype: np.dtype) -> np.ndarray:
+def _palette_table(source: Any, dtype: np.dtype) -> np.ndarray:
     """Red, green, blue and alpha of every index, (K, 4) uint8."""
     table = np.zeros((np.iinfo(dtype).max + 1, 4), np.uint8)
     for index, colour in source.colormap(1).items():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -71,17 +70,19 @@ def check_same_place(
         raise DataError(f'lies {off:.3g} pixels away from {paths[0]}', where=paths[1], fix=ONE_GRID)
 
 
-def to_pixels(geometries: Sequence[shapely.Geometry], transform: Transform) -> np.ndarray:
+def to_pixels(
+    geometries: Sequence[shapely.Geometry] | np.ndarray, transform: Transform
+) -> np.ndarray:
     """Turn map coordinates into pixel coordinates (x = column, y = row) by the inverse affine."""
     return move(geometries, ~as_affine(transform))
 
 
-def to_map(geometries: Sequence[shapely.Geometry], transform: Transform) -> np.ndarray:
+def to_map(geometries: Sequence[shapely.Geometry] | np.ndarray, transform: Transform) -> np.ndarray:
     """Turn pixel coordinates into map coordinates."""
     return move(geometries, as_affine(transform))
 
 
-def move(geometries: Sequence[shapely.Geometry], matrix: Affine) -> np.ndarray:
+def move(geometries: Sequence[shapely.Geometry] | np.ndarray, matrix: Affine) -> np.ndarray:
     """Apply an affine matrix to every vertex; z is dropped."""
     array = np.empty(len(geometries), object)
     array[:] = geometries
@@ -95,7 +96,9 @@ def move(geometries: Sequence[shapely.Geometry], matrix: Affine) -> np.ndarray:
     return shapely.transform(array, apply)
 
 
-def footprint_mask(polygons: Sequence[shapely.Geometry], shape: tuple[int, int]) -> np.ndarray:
+def footprint_mask(
+    polygons: Sequence[shapely.Geometry] | np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
     """Set every pixel whose centre lies in a polygon.
 
     Args:
@@ -114,16 +117,14 @@ def instance_labels(polygons: Sequence[shapely.Geometry], shape: tuple[int, int]
     Returns:
         (H, W) int32, 0 is background.
     """
-    polygons = polygonal(polygons)
-    shapes = [(p, k + 1) for k, p in enumerate(polygons) if not p.is_empty]
+    burnt = enumerate(polygonal(polygons), start=1)
+    shapes = [(p, k) for k, p in burnt if not p.is_empty]
     if not shapes:
         return np.zeros(shape, np.int32)
     return rasterize(shapes, out_shape=shape, dtype='int32')
 
 
-def boundary_mask(
-    footprint: np.ndarray, width_px: int = 5, kind: Literal['inner', 'outer'] = 'inner'
-) -> np.ndarray:
+def boundary_mask(footprint: np.ndarray, width_px: int = 5, kind: str = 'inner') -> np.ndarray:
     """Mark the rim of a footprint mask.
 
     Args:
@@ -169,10 +170,10 @@ def contact_mask(
     Returns:
         (H, W) bool.
     """
-    polygons = polygonal(polygons)
+    given = polygonal(polygons)
     if footprint is None:
-        footprint = footprint_mask(polygons, shape)
-    solid = repair(polygons[~shapely.is_empty(polygons)])
+        footprint = footprint_mask(given, shape)
+    solid = repair(given[~shapely.is_empty(given)])
     grown = shapely.buffer(solid, spacing_px / 2, quad_segs=16)
     first, second = shapely.STRtree(grown).query(grown, predicate='intersects')
     once = first < second

@@ -11,6 +11,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,14 +54,15 @@ def stream_windows(
     """
     windows = sliding_windows(shape, tile, stride)
     starts = sorted({window.row for window in windows})
-    done, total, weight = 0, None, None
+    done = 0
+    total = weight = np.zeros((0, 0, 1), np.float32)  # of the right size with the first values
     for start, following in zip(starts, [*starts[1:], shape[0]], strict=True):
         band = [window for window in windows if window.row == start]
         weights = blend_weights((band[0].height, band[0].width), merge)[..., None]
         for begin in range(0, len(band), batch_size):
             batch = band[begin : begin + batch_size]
             values = np.asarray(predict(np.stack([read(window) for window in batch])))
-            if total is None:
+            if not total.size:
                 total = np.zeros((band[0].height, shape[1], values.shape[-1]), np.float32)
                 weight = np.zeros((*total.shape[:2], 1), np.float32)
             for window, value in zip(batch, values, strict=True):
@@ -153,7 +155,7 @@ class Stack:
         paths: Sequence[str | Path],
         bands: Sequence[str] | None = None,
         order: Sequence[str] | None = None,
-        **options,
+        **options: Any,
     ) -> None:
         # Files that do not name their bands hold those asked for, unless an order is declared.
         assume = bands if order is None else None
@@ -175,7 +177,7 @@ class Stack:
     def __enter__(self) -> Stack:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -195,8 +197,8 @@ def read_stacked(
     paths: Sequence[str | Path],
     bands: Sequence[str] | None = None,
     order: Sequence[str] | None = None,
-    **options,
-):
+    **options: Any,
+) -> tuple[Callable[[Window], np.ndarray], tuple[int, int], dict]:
     """Open rasters on one grid for reading the same window of each.
 
     Args:

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -15,6 +16,7 @@ from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.cubes import Cube, merge_same_ids
 from rsmm.geo.io import integer_ids, read_vector
 from rsmm.utils import atomic_write
+from rsmm.utils.foreign import parsing
 from rsmm.utils.listing import GEOJSON, list_files
 
 #: Image names: month and area of interest.
@@ -87,10 +89,8 @@ def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cub
 
     if not Path(path).exists():
         raise DataNotFoundError('there is no such file', where=path)
-    try:
+    with parsing(path, 'is no CSV table'):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f'is no CSV table ({error})', where=path) from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(
@@ -110,7 +110,7 @@ def read_submission(path: str | Path, drop_empty: bool = False) -> dict[str, Cub
     return _group(rows, drop_empty)
 
 
-def _all_good(path, column, good: np.ndarray, name: str) -> None:
+def _all_good(path: str | Path, column: Any, good: np.ndarray, name: str) -> None:
     """Name the first bad row of a column."""
     if good.all():
         return

@@ -7,7 +7,6 @@ seen, each building is taken once per month, a footprint without a partner found
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -27,7 +26,7 @@ def track_footprints(
     min_iou: float = 0.2,
     reverse_order: bool = False,
     *,
-    master: Literal['first', 'latest', 'median'] = 'first',
+    master: str = 'first',
     look_ahead: int = 0,
     look_ahead_iou: float = 0.25,
 ) -> list[list[tuple[int, float]]]:
@@ -100,7 +99,9 @@ class _Buildings:
             self._update(footprints, ids, seen, fresh)
         self.shapes = self.shapes.extend(footprints.take(fresh))
 
-    def _update(self, footprints, ids, seen, fresh) -> None:
+    def _update(
+        self, footprints: FootprintSet, ids: np.ndarray, seen: np.ndarray, fresh: np.ndarray
+    ) -> None:
         chosen = footprints.geometry[seen]
         if self.master == 'median':
             for k in [*seen, *fresh]:
@@ -126,7 +127,9 @@ def _assign(
     return _assign_pairs(shape[good], building[good], iou[good], footprints.area, min_iou)
 
 
-def _assign_pairs(shape, building, iou, area, min_iou) -> tuple[np.ndarray, np.ndarray]:
+def _assign_pairs(
+    shape: np.ndarray, building: np.ndarray, iou: np.ndarray, area: np.ndarray, min_iou: float
+) -> tuple[np.ndarray, np.ndarray]:
     count = len(area)
     ids, scores = np.full(count, -1, np.int64), np.zeros(count)
     keep = iou >= min_iou

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -89,7 +90,7 @@ def plain_target(path: Path) -> Iterator[Path]:
         shutil.move(plain, path)
 
 
-def read_frame(path: Path, name: str):
+def read_frame(path: Path, name: str) -> Any:
     """Read a vector file of a format as a GeoDataFrame.
 
     Raises:
@@ -135,7 +136,7 @@ def _layer(plain: Path, path: Path) -> str:
     return layers[0]
 
 
-def _read_parquet(path: Path):
+def _read_parquet(path: Path) -> Any:
     import geopandas
 
     try:
@@ -147,7 +148,7 @@ def _read_parquet(path: Path):
     return geopandas.read_parquet(path)
 
 
-def reproject(frame, crs: str, path: Path):
+def reproject(frame: Any, crs: str, path: Path) -> Any:
     """Bring a frame into a coordinate system.
 
     Raises:
@@ -178,7 +179,7 @@ def reproject(frame, crs: str, path: Path):
 
 
 def check_on_image(
-    shapes: Sequence[shapely.Geometry],
+    shapes: Sequence[shapely.Geometry] | np.ndarray,
     shape: tuple[int, int],
     path: str | Path,
     transform: Transform = None,
@@ -229,7 +230,7 @@ def check_on_image(
         )
 
 
-def _moved(bounds: Sequence[float], matrix) -> tuple[float, ...]:
+def _moved(bounds: Sequence[float], matrix: Any) -> tuple[float, ...]:
     left, top, right, bottom = bounds
     corners = [matrix * corner for corner in ((left, top), (right, top), (left, bottom))]
     corners.append(matrix * (right, bottom))

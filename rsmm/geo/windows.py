@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def sliding_windows(shape: tuple[int, int], tile: int, stride: int) -> list[Wind
     ]
 
 
-def blend_weights(shape: tuple[int, int], merge: Literal['mean', 'linear']) -> np.ndarray:
+def blend_weights(shape: tuple[int, int], merge: str) -> np.ndarray:
     """Return how much each pixel of a window counts where windows overlap.
 
     Args:
@@ -102,7 +102,7 @@ class Mosaic:
 
     def add(self, window: Window, values: np.ndarray) -> None:
         """Add the values (h, w, C) of a window."""
-        weights = blend_weights(values.shape[:2], self.merge)
+        weights = blend_weights((window.height, window.width), self.merge)
         self._sum[window.slices] += values * weights[..., None]
         self._weight[window.slices] += weights
 
@@ -120,7 +120,7 @@ def predict_windows(
     tile: int = 512,
     stride: int = 512,
     batch_size: int = 4,
-    merge: Literal['mean', 'linear'] = 'mean',
+    merge: str = 'mean',
     multiple: int = 1,
 ) -> np.ndarray:
     """Run a predictor over a raster tile by tile.
@@ -148,6 +148,7 @@ def predict_windows(
             mosaic = Mosaic(shape, values.shape[-1], merge)
         for window, value in zip(windows, values, strict=True):
             mosaic.add(window, value[: window.height, : window.width])
+    assert mosaic is not None, 'a raster has at least one window'
     return mosaic.result()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -148,7 +149,7 @@ def _against_facts(values: np.ndarray, bands, facts: Mapping):
         )
 
 
-def _expected(preprocessor: nn.Module) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _expected(preprocessor: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Mean and deviation that a preprocessor takes out, in stored units."""
     factor = getattr(preprocessor, 'factor', None)
     if factor is None or getattr(preprocessor, 'shift', None) is None:

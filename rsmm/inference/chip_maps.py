@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from rsmm.models.base import MapModel
@@ -22,12 +24,12 @@ class ChipMap(nn.Module):
     #: Chips of 640 m at 10 m, as EuroSAT cuts them, overlapping by half.
     tile, stride = 64, 32
 
-    def __init__(self, classifier: nn.Module) -> None:
+    def __init__(self, classifier: Any) -> None:
         super().__init__()
         self.classifier = classifier
 
     @property
-    def data_preprocessor(self) -> nn.Module:
+    def data_preprocessor(self) -> Any:
         """Preprocessor of the classifier."""
         return self.classifier.data_preprocessor
 

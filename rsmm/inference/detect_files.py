@@ -187,7 +187,7 @@ def detect_files(
         if pictures:
             draw_file(path, out / 'pictures' / f'{path.stem}.png', found, classes)
         results.append(found)
-        shapes.append(tuple(map(int, shape)))
+        shapes.append((int(shape[0]), int(shape[1])))
     names = [Path(path).name for path in images]
     write_coco_results(out / 'detections.json', results, classes, names, shapes)
     return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class Detections(NamedTuple):
 Predictor = Callable[[list[np.ndarray]], list[Detections]]
 
 
-def model_predictor(model: torch.nn.Module, scale: tuple[int, int] | None = None) -> Predictor:
+def model_predictor(model: Any, scale: tuple[int, int] | None = None) -> Predictor:
     """Wrap a detector of mmdet's form as a function of images in their stored dtype.
 
     Args:
@@ -150,7 +150,7 @@ def _end_at_a_seam(boxes: np.ndarray, window: Window, shape: tuple[int, int]) ->
     low, high = np.array([column, row]), np.array([column + width, row + height])
     starts = (boxes[:, :2] < low + near) & (low > 0)
     ends = (boxes[:, 2:] > high - near) & (high < np.array(shape[::-1]))
-    return (starts | ends).any(axis=1)
+    return np.asarray((starts | ends).any(axis=1))
 
 
 def merge_detections(
@@ -227,7 +227,7 @@ def write_coco_results(
         names: File name per image.
         shapes: (H, W) per image, with which the file can serve as a dataset's labels.
     """
-    annotations = []
+    annotations: list[dict] = []
     for image, detections in enumerate(found, start=1):
         for (x1, y1, x2, y2), score, label in zip(
             *(column.tolist() for column in detections), strict=True
@@ -243,9 +243,9 @@ def write_coco_results(
                     'score': score,
                 }
             )
-    images = [{'id': k, 'file_name': name} for k, name in enumerate(names, start=1)]
-    for image, (height, width) in zip(images, shapes or (), strict=False):
-        image.update(height=height, width=width)
+    images: list[dict] = [{'id': k, 'file_name': name} for k, name in enumerate(names, start=1)]
+    for entry, (height, width) in zip(images, shapes or (), strict=False):
+        entry.update(height=height, width=width)
     table = {
         'images': images,
         'categories': [{'id': k, 'name': name} for k, name in enumerate(classes, start=1)],
@@ -324,5 +324,5 @@ def _class_colour(label: int) -> list[int]:
     """Red, green and blue; hues far apart for neighbouring labels."""
     import cv2
 
-    hue = np.uint8([[[label * 110 % 180, 220, 255]]])
+    hue = np.array([[[label * 110 % 180, 220, 255]]], np.uint8)
     return cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def event_features(
 
 
 @torch.inference_mode()
-def _forward(model: torch.nn.Module, batch: list[dict]) -> np.ndarray:
+def _forward(model: Any, batch: list[dict]) -> np.ndarray:
     dates = [torch.stack(images) for images in zip(*(b['inputs'] for b in batch), strict=True)]
     inputs = model.data_preprocessor({'inputs': dates}, training=False)['inputs']
     weights = sample_weights([b['data_samples'] for b in batch], inputs[0].device)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from torch import nn
 
 from rsmm.apis.config import default_scope, load_config
 from rsmm.apis.model import build_model
@@ -88,7 +88,7 @@ def _build_loader(config: Config, split: str, num: int | None):
     # Augmented views would show the augmentation, not the images.
     if split == 'train' and config.get('test_dataloader'):
         settings.dataset.pipeline = config.test_dataloader.dataset.pipeline
-    loader = Runner.build_dataloader(settings, seed=0)
+    loader: Any = Runner.build_dataloader(settings, seed=0)
     if num is None or num >= len(loader.dataset):
         return loader
     rows = np.linspace(0, len(loader.dataset) - 1, num).round().astype(int).tolist()
@@ -97,7 +97,7 @@ def _build_loader(config: Config, split: str, num: int | None):
 
 
 @torch.no_grad()
-def _forward(model: nn.Module, batch: dict):
+def _forward(model: Any, batch: dict):
     data = model.data_preprocessor(batch, training=False)
     if isinstance(data['inputs'], list):
         data['inputs'] = data['inputs'][0]

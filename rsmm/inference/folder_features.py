@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from torch import nn
 
 from rsmm.apis.config import default_scope, load_config
 from rsmm.apis.model import build_model
@@ -20,6 +19,7 @@ from rsmm.inference.features import Features
 from rsmm.models.layers.pooling import pool
 from rsmm.registry import TRANSFORMS
 from rsmm.utils import atomic_write, track
+from rsmm.utils.foreign import parsing
 from rsmm.utils.listing import list_files
 
 
@@ -81,7 +81,7 @@ def reading_steps(config: Config) -> list[dict]:
 
 def _images(paths: Sequence[Path], pipeline: Sequence, bands) -> Iterator[torch.Tensor]:
     for path in track(paths, f'Features of {len(paths)} images'):
-        results = {'img_path': str(path)}
+        results: dict[str, Any] = {'img_path': str(path)}
         if bands is not None:
             results['bands'] = bands
         for step in pipeline:
@@ -103,7 +103,7 @@ def _batches(images: Iterator[torch.Tensor], size: int) -> Iterator[torch.Tensor
 
 
 @torch.inference_mode()
-def _forward(model: nn.Module, batch: torch.Tensor) -> np.ndarray:
+def _forward(model: Any, batch: torch.Tensor) -> np.ndarray:
     inputs = model.data_preprocessor({'inputs': batch}, training=False)['inputs']
     return pool(model.backbone(inputs)).float().cpu().numpy()
 
@@ -134,16 +134,10 @@ def load_features(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
     """
     if not Path(path).is_file():
         raise DataNotFoundError('there is no such file', where=path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names, features = file['fnames'], file['feats']
-            found = file.get('labels')
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f'holds no features ({error})',
-            where=path,
-            fix='Make it with tools/analysis_tools/extract_features.py',
-        ) from error
+    how = 'Make it with tools/analysis_tools/extract_features.py'
+    with parsing(path, 'holds no features', how), np.load(path, allow_pickle=False) as file:
+        names, features = file['fnames'], file['feats']
+        found = file.get('labels')
     labels = np.array([Path(str(name)).parent.name for name in names]) if found is None else found
     if features.ndim != 2 or not len(names) == len(features) == len(labels):
         shapes = f'{names.shape}, {features.shape}, {labels.shape}'

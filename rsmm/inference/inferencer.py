@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -188,7 +189,7 @@ class Inferencer(BaseInferencer):
         tags = {'RSMM_MODEL': self.name, 'RSMM_WEIGHTS': self.weights}
         bands = settings.get('bands')
         mode = settings.get('check') or CHECKS[0]
-        preprocessor = self.model.data_preprocessor
+        preprocessor: Any = self.model.data_preprocessor
 
         def check(stack, limits) -> list[str]:
             return check_input(stack, limits, self.facts, preprocessor, mode)

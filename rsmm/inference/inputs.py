@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ def find_scenes(
         DataError: No image, two scenes of one name, a series whose dates nothing tells.
         ConfigError: A number of images that does not make whole scenes.
     """
-    texts = [one if _is_group(one) else os.fspath(one) for one in inputs]
+    given: list[Any] = list(inputs)
+    texts = [one if _is_group(one) else os.fspath(one) for one in given]
     if not texts:
         raise ConfigError('no inputs', fix='Name files, folders, a table of scenes or addresses')
     if dates == 1:

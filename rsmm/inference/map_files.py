@@ -91,7 +91,8 @@ def series_of(job: Job, scene: Scene) -> Series | None:
             fix='Train with this version, which saves it, or pass a data set: --cfg-options '
             'data_root=DIR',
         )
-    return Series(days, tuple(np.asarray(values, np.float32) for values in norm))
+    mean, std = (np.asarray(values, np.float32) for values in norm)
+    return Series(days, (mean, std))
 
 
 def tiles_of(job: Job, shape: tuple[int, int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ class Series(NamedTuple):
 
 
 def map_rows(
-    model: nn.Module,
+    model: Any,
     stack: Stack,
     tiling: Tiling,
     *,
@@ -131,7 +131,7 @@ def steps(
     return min(tile, max(shape)), min(stride, max(shape))
 
 
-def tile_predictor(model: nn.Module, series: Series | None = None):
+def tile_predictor(model: Any, series: Series | None = None):
     """Wrap a dense model so that it maps tiles (N, h, w[, T], C) to logits (N, h, w, K).
 
     Pixels that are not finite are missing: the network sees the mean of each band there.
@@ -144,27 +144,28 @@ def tile_predictor(model: nn.Module, series: Series | None = None):
     """
     if not isinstance(model, MapModel):
         raise ConfigError(f'{type(model).__name__} makes no map', fix='Take a segmentation config')
-    model = model.to(memory_format=torch.channels_last)
+    network: Any = model
+    network.to(memory_format=torch.channels_last)
 
     def predict(tiles: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             if series is not None:
-                inputs = _series_inputs(model, tiles, series)
+                inputs: Any = _series_inputs(network, tiles, series)
             else:
                 tiles, missing = _without_nan(tiles)
                 if tiles.ndim == 5:
                     inputs = [as_tensor(tiles[..., date, :]) for date in range(tiles.shape[3])]
                 else:
                     inputs = as_tensor(tiles)
-                data = model.data_preprocessor({'inputs': inputs}, training=False)
+                data = network.data_preprocessor({'inputs': inputs}, training=False)
                 inputs = _blind(data['inputs'], missing)
-            logits = model.logits(inputs)
+            logits = network.logits(inputs)
         return logits.permute(0, 2, 3, 1).float().cpu().numpy()
 
     return predict
 
 
-def _series_inputs(model: nn.Module, tiles: np.ndarray, series: Series):
+def _series_inputs(model: Any, tiles: np.ndarray, series: Series):
     """Normalise tiles (N, h, w, T, C) and pack them as a loader of series does."""
     from mmseg.structures import SegDataSample
 
@@ -275,7 +276,8 @@ def read_tile(
     for number, (values, missing) in enumerate(stack.read(window)):
         if limits is not None:
             step, ends = limits
-            values = stretch(values, *ends[number], step.out)
+            low, high = ends[number]
+            values = stretch(values, low, high, step.out)
         if missing is not None:
             values = values.astype(np.result_type(values.dtype, np.float32))
             values[missing] = np.nan

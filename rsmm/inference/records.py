@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rsmm.errors import ConfigError, DataError
 from rsmm.inference.places import Scene, is_address
@@ -98,7 +99,7 @@ class Records:
 
 def run_key(scene: Scene, settings: Mapping) -> str:
     """Return a hash of everything that a scene's outputs depend on."""
-    files = []
+    files: list[tuple[Any, ...]] = []
     for image in scene.images:
         date = None if image.date is None else image.date.isoformat()
         if is_address(image.path):

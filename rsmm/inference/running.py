@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rsmm.utils.progress import progress_bar
 
-#: Of GDAL, so that a server that stalls or breaks off ends in an error, after a few tries.
+#: Of GDAL: a server that stalls or breaks off ends in an error, after a few tries.
 NETWORK = {
     'GDAL_HTTP_TIMEOUT': '60',
     'GDAL_HTTP_CONNECTTIMEOUT': '20',
@@ -16,6 +16,8 @@ NETWORK = {
     'GDAL_HTTP_LOW_SPEED_LIMIT': '100',
     'GDAL_HTTP_MAX_RETRY': '3',
     'GDAL_HTTP_RETRY_DELAY': '1',
+    # Bytes of decoded blocks: without it GDAL keeps a twentieth of the machine's memory.
+    'GDAL_CACHEMAX': 128 << 20,
 }
 
 

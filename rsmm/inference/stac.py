@@ -57,7 +57,7 @@ def item_image(
     for asset in assets.values():
         if wanted and set(wanted) <= set(asset_bands(asset)):
             return Image(_href(source, asset), date)
-    single = {}
+    single: dict = {}
     for name, asset in assets.items():
         found = asset_bands(asset) or _known(name)
         if len(found) == 1:

@@ -138,12 +138,13 @@ def _outputs(model: nn.Module) -> int | None:
 def palette_of(palette, count: int) -> tuple[tuple[int, int, int], ...]:
     """Return a palette of so many colours, made up where there is none."""
     if palette is not None and len(palette) == count:
-        return tuple(tuple(int(part) for part in colour) for colour in palette)
+        return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
     colours = []
     for k in range(count):
         turn, place = divmod(k, len(CATEGORIES))
         shade = np.array(to_rgb(CATEGORIES[place])) * 0.72**turn  # later turns are darker
-        colours.append(tuple(int(part) for part in np.rint(shade * 255)))
+        red, green, blue = (int(part) for part in np.rint(shade * 255))
+        colours.append((red, green, blue))
     return tuple(colours)
 
 
@@ -154,8 +155,8 @@ def ignored_classes(model: nn.Module, config: Config) -> tuple[int, ...]:
     dataset = _dataset(config)
     kind = _kind_of(dataset)
     if kind is not None:
-        default = inspect.signature(kind.__init__).parameters.get('void')
-        default = () if default is None or default.default is default.empty else default.default
+        void = inspect.signature(kind.__init__).parameters.get('void')
+        default = () if void is None or void.default is void.empty else void.default
         found |= set(dataset.get('void', default))
     for name in ('val_evaluator', 'test_evaluator'):
         evaluators = config.get(name) or ()

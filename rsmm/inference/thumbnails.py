@@ -49,7 +49,8 @@ def scaled(
     def read_scaled(window) -> np.ndarray:
         values = read(window)
         dates = [values] if values.ndim == 3 else list(np.moveaxis(values, 2, 0))
-        dates = [stretch(date, *limit, step.out) for date, limit in zip(dates, limits, strict=True)]
+        pairs = zip(dates, limits, strict=True)
+        dates = [stretch(date, low, high, step.out) for date, (low, high) in pairs]
         return dates[0] if len(dates) == 1 else np.stack(dates, axis=2)
 
     return read_scaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.model import BaseModel
@@ -49,7 +49,7 @@ class MapModel(Protocol):
         """Turn logits (N, K, H, W) into labels (N, H, W)."""
 
 
-def class_probabilities(model: nn.Module, logits: Tensor) -> Tensor:
+def class_probabilities(model: Any, logits: Tensor) -> Tensor:
     """Return the probability of each class, (N, K, H, W), of a model's logits.
 
     A model says it itself by ``probabilities``; for others logits compete (softmax), and a single

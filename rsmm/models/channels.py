@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ NAMES = ('in_channels', 'in_chans')
 _PROBE = 64  # pixels; a multiple of every encoder's stride
 
 
-def fill_channels(model: Mapping, where: object = None) -> dict:
+def fill_channels(model: Mapping, where: Any = None) -> dict:
     """Replace ``'auto'`` in the config of a model.
 
     In the backbone it is the number of bands that the preprocessor names, twice that for
@@ -40,7 +41,7 @@ def fill_channels(model: Mapping, where: object = None) -> dict:
     return _filled(model, bands, where)
 
 
-def _filled(model: dict, bands: int | None, where: object) -> dict:
+def _filled(model: dict, bands: int | None, where: Any) -> dict:
     if 'members' in model:
         model['members'] = [_filled(dict(member), bands, where) for member in model['members']]
     backbone = model.get('backbone')
@@ -127,7 +128,7 @@ def first_channels(module: nn.Module) -> int | None:
     return None
 
 
-def check_bands(model: nn.Module, where: object = None) -> None:
+def check_bands(model: Any, where: Any = None) -> None:
     """Refuse a model whose encoder takes other bands than its preprocessor brings.
 
     Raises:

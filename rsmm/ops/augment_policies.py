@@ -8,6 +8,7 @@ the worker or on the device, wherever the images are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -215,7 +216,9 @@ class StrongAugment:
             images = self._round(images, draws[:, DRAWS_PER_OP * step :], weights)
         return self._cut(images, draws[:, self.num_ops * DRAWS_PER_OP :])
 
-    def _round(self, images, draws: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def _round(
+        self, images: torch.Tensor, draws: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
         """Give every image one change; those that warp are warped together."""
         changes = self.policy.changes
         choice = (draws[:, 0] * len(changes)).long().clamp_(max=len(changes) - 1)
@@ -240,7 +243,7 @@ class StrongAugment:
             result.index_copy_(0, there, warped)
         return result
 
-    def _matrices(self, name: str, values: torch.Tensor, shape) -> torch.Tensor:
+    def _matrices(self, name: str, values: torch.Tensor, shape: Any) -> torch.Tensor:
         if name.startswith('nudge'):  # a share that was taken for pixels
             axis = name[-1]
             side = shape[1] if axis == 'x' else shape[0]
@@ -263,7 +266,7 @@ class StrongAugment:
         return augment.cut_out(images, boxes, fill)
 
 
-def cut_boxes(draws: torch.Tensor, shape, cut: float, shifted: bool) -> torch.Tensor:
+def cut_boxes(draws: torch.Tensor, shape: Any, cut: float, shifted: bool) -> torch.Tensor:
     """First column, first row, last column, last row ``(N, 4)`` of the boxes to cut out.
 
     Args:
@@ -287,7 +290,9 @@ def cut_boxes(draws: torch.Tensor, shape, cut: float, shifted: bool) -> torch.Te
     return torch.stack([x0, y0, x1.floor(), y1.floor()], dim=1).long()
 
 
-def _apply(name: str, images, values, weights) -> torch.Tensor:
+def _apply(
+    name: str, images: torch.Tensor, values: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
     """Call one photometric change of :mod:`rsmm.ops.augment`."""
     if name in ('auto_contrast', 'equalise', 'invert'):
         return getattr(augment, name)(images)

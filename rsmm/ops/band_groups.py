@@ -95,7 +95,8 @@ def _resolve_group(group: Sequence[str], have: set[str]) -> Group:
     if len(group) != 3:
         raise ConfigError(f'a band group has three bands, found {tuple(group)}', where='groups')
     names = [_canonical(band) for band in group]
-    found = tuple(name if name in have else SUBSTITUTES.get(name, name) for name in names)
+    first, second, third = (name if name in have else SUBSTITUTES.get(name, name) for name in names)
+    found = (first, second, third)
     missing = [name for name in found if name not in have]
     if missing:
         rule = ', '.join(f'{old} by {new}' for old, new in SUBSTITUTES.items())

@@ -89,8 +89,8 @@ def edge_proposals(
     boxes, scores = boxes[kept], scores[kept]
     scores = scores - scores.min(initial=0)
     scores *= np.random.default_rng(rng).uniform(0.5, 1, len(scores))
-    boxes = torch.from_numpy(boxes).float()
-    return boxes[nms(boxes, torch.from_numpy(scores).float(), overlap)[:count]].numpy()
+    left = torch.from_numpy(boxes).float()
+    return left[nms(left, torch.from_numpy(scores).float(), overlap)[:count]].numpy()
 
 
 def _outlined(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

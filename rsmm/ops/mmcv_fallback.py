@@ -49,7 +49,7 @@ def choose() -> str:
             _choice = 'compiled' if compiled_ops_work() else 'fallback'
             if _choice == 'fallback':
                 sys.modules[EXTENSION] = StandIn()
-                sys.modules['mmcv']._ext = sys.modules[EXTENSION]
+                setattr(sys.modules['mmcv'], '_ext', sys.modules[EXTENSION])  # noqa: B010
     return _choice
 
 
@@ -86,7 +86,7 @@ class StandIn(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def missing(*args, **kwargs):
+        def missing(*args: object, **kwargs: object) -> None:
             raise MissingDependencyError(
                 f"the op '{name}' needs mmcv's compiled ops, which are absent or do not work here",
                 where='mmcv.ops',
@@ -102,7 +102,7 @@ def replace() -> None:
     # The package binds functions over submodules of the same name: go through sys.modules.
     for name, entries in _REPLACEMENTS.items():
         module = sys.modules[f'mmcv.ops.{name}']
-        module.ext_module = sys.modules[EXTENSION]
+        setattr(module, 'ext_module', sys.modules[EXTENSION])  # noqa: B010
         for attribute, entry in entries.items():
             setattr(module, attribute, entry)
             if getattr(sys.modules['mmcv.ops'], attribute, None) not in (None, module):
@@ -169,7 +169,14 @@ class DeformableAttention:
     """Looks like mmcv's autograd function and calls the PyTorch form on any device."""
 
     @staticmethod
-    def apply(value, shapes, level_start, locations, weights, im2col_step) -> Tensor:
+    def apply(
+        value: Tensor,
+        shapes: Tensor,
+        level_start: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        im2col_step: int,
+    ) -> Tensor:
         """Same arguments as ``MultiScaleDeformableAttnFunction.apply``; two are not needed."""
         return multi_scale_deformable_attention(value, shapes, locations, weights)
 

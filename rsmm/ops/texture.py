@@ -18,6 +18,7 @@ import itertools
 import math
 import threading
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from rsmm.errors import ConfigError, DataError
 
+Images = TypeVar('Images', np.ndarray, Tensor)
 METHODS = ('default', 'ror', 'uniform', 'nri_uniform')
 # Elements per block: the buffers of a CPU block stay in its cache; a CUDA block bounds memory.
 _BLOCK = {'cpu': 1 << 16, 'cuda': 1 << 24}
@@ -67,9 +69,7 @@ def _geometry(size: int, points: int, radius: float, along_rows: bool) -> tuple[
     return tuple(axes)
 
 
-def lbp(
-    images: np.ndarray | Tensor, P: int = 16, R: float = 2.0, method: str = 'uniform'
-) -> np.ndarray | Tensor:
+def lbp(images: Images, P: int = 16, R: float = 2.0, method: str = 'uniform') -> Images:
     """Local binary patterns of a batch of single bands.
 
     Args:
@@ -144,7 +144,7 @@ def _codes(images: Tensor, points: int, radius: float, method: str) -> Tensor:
         padded = _padded(part, pad)
         if on_cpu:
             make = _kept_screen if padded.numel() <= 2 * _BLOCK['cpu'] else _make_screen
-            screen = make(threading.get_ident(), *part.shape, points, radius)
+            screen = make(threading.get_ident(), len(part), height, width, points, radius)
             bits = screen.bits(padded)
         else:
             bits = _exact_bits(padded, rows, columns, pad)

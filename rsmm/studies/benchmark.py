@@ -222,7 +222,7 @@ def backbone_prefix(checkpoint: str) -> str | None:
 
 def cell_marker(cell: Cell, out: str, options: Mapping[str, object]) -> DoneMarker:
     """Return the marker of a cell: its options and the content of its encoder's file."""
-    made = {'options': dict(options), 'encoder': None}
+    made: dict[str, object] = {'options': dict(options), 'encoder': None}
     if cell.checkpoint is not None and Path(cell.checkpoint).is_file():
         made['encoder'] = content_stamp(cell.checkpoint)[1:]  # under whatever name
     return DoneMarker(cell.folder(Path(out)) / DONE, made)

@@ -228,6 +228,7 @@ def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
     marker, path = job.marker('labels'), job.folder / _LABELS
     found = marker.facts()
     if found is not None:
+        _drop_features(job)  # unless a kill came first, they are gone
         with np.load(path) as stored:
             return _used(job, found), stored['label_images'], stored['strength'], found['facts']
     cell, features, shape = _features(job, extract)
@@ -245,9 +246,15 @@ def _labels(job: Job, extract) -> tuple[Cell, np.ndarray, np.ndarray, dict]:
         renewal.outputs = [path]
         renewal.facts = {'facts': facts, **_used_note(cell)}
     del features
-    if not job.options.keep_features:
-        (job.folder / _FEATURES).unlink(missing_ok=True)
+    _drop_features(job)
     return cell, labels, strength, facts
+
+
+def _drop_features(job: Job) -> None:
+    """Remove what the labels were made from, and its marker, unless it is to be kept."""
+    if not job.options.keep_features:
+        job.marker('features').remove()
+        (job.folder / _FEATURES).unlink(missing_ok=True)
 
 
 def _features(job: Job, extract) -> tuple[Cell, np.ndarray, list[int]]:

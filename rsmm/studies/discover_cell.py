@@ -96,17 +96,17 @@ def read_light(cell: Cell, options: DiscoverOptions) -> tuple[Cell, Light]:
         The cell without frames that show next to no ground (``normalise='fit'`` only), and the
         light of the others.
     """
-    samples, seen, moments = [], [], []
+    thinned, present, moments = [], [], []
     for index in range(len(cell)):
         values, valid = cell.read(index, options.bands)
-        samples.append(thin(values))
-        seen.append(thin(valid))
+        thinned.append(thin(values))
+        present.append(thin(valid))
         pixels = values[:, valid]
         blank = pixels.shape[1] < 2
         moments.append((0 * values[:, 0, 0], 0 * values[:, 0, 0]) if blank else
                        (pixels.mean(axis=1), pixels.std(axis=1, ddof=1)))  # fmt: skip
     shape = values.shape[1:]
-    samples, seen = np.stack(samples).astype(np.float64), np.stack(seen)
+    samples, seen = np.stack(thinned).astype(np.float64), np.stack(present)
     if options.normalise == 'fit':
         gain, offset = series_gains(samples, seen)
         kept = usable_frames(samples, gain, offset, seen)
@@ -188,7 +188,7 @@ def _blocks(valid: np.ndarray, stride: int, shape: tuple[int, int]) -> np.ndarra
     """Return which blocks of pixels are valid throughout, ``shape`` bool."""
     height, width = shape
     cut = valid[: height * stride, : width * stride]
-    return cut.reshape(height, stride, width, stride).all(axis=(1, 3))
+    return np.asarray(cut.reshape(height, stride, width, stride).all(axis=(1, 3)))
 
 
 def find_changes(

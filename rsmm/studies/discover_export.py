@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from rsmm.geo.polygons import mask_to_polygons
 from rsmm.geo.raster import read_raster
 from rsmm.geo.rasterize import as_affine, to_map
 from rsmm.utils import atomic_write
+from rsmm.utils.text import write_rows
 
 LAYOUTS = ('per_event', 'flat')
 #: Columns of ``events.csv``.
@@ -147,10 +147,10 @@ def read_picture(cell: Cell, index: int) -> np.ndarray:
     image, found = read_raster(cell.frames[index].image)
     names = found['bands']
     chosen = next((list(rgb) for rgb in _COLOURS if set(rgb) <= set(names)), None)
-    index = [names.index(name) for name in chosen] if chosen else [0, 1, 2]
+    colours = [names.index(name) for name in chosen] if chosen else [0, 1, 2]
     if image.shape[2] < 3:
-        index = [0, 0, 0]
-    image = image[..., index]
+        colours = [0, 0, 0]
+    image = image[..., colours]
     if image.dtype == np.uint8:
         return image
     values = np.nan_to_num(image.astype(np.float32))
@@ -161,9 +161,7 @@ def read_picture(cell: Cell, index: int) -> np.ndarray:
 def write_table(path: Path, rows: Sequence[Mapping]) -> None:
     """Write ``events.csv``; only the header where there is no event."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction='ignore', lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
+    write_rows(text, COLUMNS, rows)
     with atomic_write(path, 'w', encoding='utf-8', newline='') as file:
         file.write(text.getvalue())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rsmm.studies.discover_cell import Features
@@ -54,7 +56,7 @@ class DenseFeatures:
         import torch
 
         with torch.inference_mode():
-            inputs = torch.from_numpy(np.ascontiguousarray(frames, np.float32)) * _FULL_SCALE
+            inputs: Any = torch.from_numpy(np.ascontiguousarray(frames, np.float32)) * _FULL_SCALE
             preprocess = getattr(self.model, 'data_preprocessor', None)
             if preprocess is not None:
                 data = preprocess({'inputs': inputs.to(self.device)}, training=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from rsmm.errors import ConfigError, did_you_mean
 
@@ -124,7 +125,8 @@ def make_options(settings: Mapping[str, object], published: bool = False) -> Dis
                 f'no discovery option {name!r}.{did_you_mean(name, known)}',
                 fix=f'Known options: {", ".join(known)}',
             )
-    return DiscoverOptions(**{**(PUBLISHED if published else {}), **settings})
+    chosen: dict[str, Any] = {**(PUBLISHED if published else {}), **settings}
+    return DiscoverOptions(**chosen)
 
 
 def _check(name: str, value, low: float, high: float = math.inf, whole: bool = False) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def score_discovery(out: str | Path, cells: str | Path, threshold: float = 0.5) 
         if row['cell'] not in found:
             raise DataError(f'cell {row["cell"]} is not among those of the truth', where=out)
         found[row['cell']].append(row)
-    counts = {'found': 0, 'planted': 0, 'matched': 0, 'by_kind': {}, 'quiet': {}}
+    counts: dict[str, Any] = {'found': 0, 'planted': 0, 'matched': 0, 'by_kind': {}, 'quiet': {}}
     for name, events in truth['cells'].items():
         kind, rows = truth['kinds'][name], found[name]
         if kind != 'events':

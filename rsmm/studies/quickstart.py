@@ -88,7 +88,7 @@ class Quickstart:
 
     def options(self, epochs: int | None = None, pretrained: str | None = None) -> dict:
         """Config options of a step."""
-        options = {'data_root': str(self.data_root)}
+        options: dict[str, object] = {'data_root': str(self.data_root)}
         if epochs is not None:
             options['epochs'] = epochs
         if pretrained is not None:

@@ -102,7 +102,7 @@ def find_buildings(
             raise DataError('the months differ in size; use mode="track"')
         scores = np.stack([logits_to_score(frame) for frame in logits])
         rows = temporal_collapse(scores, np.stack(list(valid)), options.rule)
-        cube = dict(zip(months, rows, strict=True))
+        cube: Cube = {month: [*row] for month, row in zip(months, rows, strict=True)}
     else:
         polygons = [
             logits_to_polygons(
@@ -154,7 +154,8 @@ def process_aoi(
     folder = out / aoi
     folder.mkdir(parents=True, exist_ok=True)
     with area_marker(folder, frames, options, model).renewed(_own_files(folder)) as renewal:
-        logits, places = [], []
+        logits: list[np.ndarray] = []
+        places: list = []
         for frame in frames:
             values, place = predict_frame(frame, predict, options)
             _check_place(place, places[:1], frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from rsmm.errors import ConfigError, did_you_mean
 from rsmm.geo.collapse import CollapseRule
@@ -79,8 +80,8 @@ class PipelineOptions:
                 raise ConfigError(f'{name}={value!r}: expected one of {", ".join(choices)}')
         for name, low in _WHOLE.items():
             _check_number(name, getattr(self, name), low, whole=True)
-        for name, (low, high) in _RANGES.items():
-            _check_number(name, getattr(self, name), low, high)
+        for name, (least, most) in _RANGES.items():
+            _check_number(name, getattr(self, name), least, most)
         if self.simplify is not None:
             _check_number('simplify', self.simplify, 0)
         tile_starts(self.tile, self.tile, self.stride)
@@ -118,7 +119,7 @@ def make_options(settings: Mapping[str, object]) -> PipelineOptions:
         ConfigError: An unknown name (the message offers the closest one) or a bad value.
     """
     dotted = {name: value for name, value in settings.items() if name.startswith('collapse.')}
-    plain = {name: value for name, value in settings.items() if name not in dotted}
+    plain: dict[str, Any] = {name: value for name, value in settings.items() if name not in dotted}
     _check_names(plain, list(PipelineOptions.__dataclass_fields__))
     if dotted:
         rule = {name.removeprefix('collapse.'): value for name, value in dotted.items()}

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -83,7 +84,7 @@ SHORT = UrbanScale(
 )
 
 
-def make_scale(base: UrbanScale, settings: Mapping[str, object]) -> UrbanScale:
+def make_scale(base: UrbanScale, settings: Mapping[str, Any]) -> UrbanScale:
     """Change settings of a scale by name.
 
     Raises:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rsmm.utils.text import markdown_cell
+
 #: AP on COCO with a tenth of the labels (Bar et al., DETReg, CVPR 2022): another data set and size.
 PUBLISHED_DETECTION = {
     'random weights': None,
@@ -21,7 +23,7 @@ PUBLISHED_CRIME = {
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out cells as an aligned Markdown table, all columns but the first to the right."""
-    cells = [list(header), *map(list, rows)]
+    cells = [[markdown_cell(cell) for cell in row] for row in (header, *rows)]
     width = [max(len(row[k]) for row in cells) for k in range(len(header))]
     lines = [
         '| '

@@ -247,9 +247,9 @@ def _plane(scene: Scene, rng: np.random.Generator) -> None:
             [middle + length // 5, length - 1]]  # fmt: skip
     for outline in (wings, tail):
         cv2.fillPoly(mask, [np.array(outline)], 1)
-    mask = np.rot90(mask, int(rng.integers(4)))
+    turned = np.rot90(mask, int(rng.integers(4)))
     colour = np.array([228, 229, 232]) - rng.integers(0, 30)
-    scene.add('plane', mask.astype(bool), colour.astype(np.uint8), *place)
+    scene.add('plane', turned.astype(bool), colour.astype(np.uint8), *place)
 
 
 def _building(scene: Scene, rng: np.random.Generator) -> None:

@@ -69,7 +69,7 @@ def plant_events(
         else:
             continue
         first = int(rng.integers(3, months - 4))
-        last = int(min(first + rng.integers(1, 4), months - 3))
+        last = min(first + int(rng.integers(1, 4)), months - 3)
         surface = _SURFACES[kind](rng, ground, mask, bands)
         events.append(PlantedEvent(kind, mask, order, surface, first, last))
         taken |= ndimage.distance_transform_edt(~mask) <= _APART

@@ -219,7 +219,7 @@ class Noise:
             yield derive_seed(self.seed, k), scale, self.gain**k / norm
 
 
-def _cells(coordinate: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _cells(coordinate: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     position = coordinate / scale
     cell = np.floor(position)
     return cell.astype(np.int64) - 1, (position - cell).astype(np.float32)
@@ -375,9 +375,9 @@ def voronoi(seed: int, scale: float, x: np.ndarray, y: np.ndarray) -> Cells:
     seed_y = (rows + draw(hashes, 1, 0.12, 0.88)) * scale
     stride = hashes.shape[1]
     home = (row - row0) * stride + (column - column0)
-    best = np.full(len(x), np.inf)
-    second = np.full(len(x), np.inf)
-    owner = np.zeros(len(x), np.int64)
+    best: np.ndarray = np.full(len(x), np.inf)
+    second: np.ndarray = np.full(len(x), np.inf)
+    owner: np.ndarray = np.zeros(len(x), np.int64)
     flat_x, flat_y = seed_x.ravel(), seed_y.ravel()
     for shift in (a * stride + b for a in (-1, 0, 1) for b in (-1, 0, 1)):
         cell = home + shift

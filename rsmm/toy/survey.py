@@ -81,7 +81,7 @@ class Surveyor:
         rough, arid = self.terrain.rough(grid), self.terrain.arid(grid)
         waters = self.terrain.waters(grid)
         low_sun = min(abs(day - 172) / 150, 1.0)
-        layers = {
+        layers: dict[str, np.ndarray] = {
             'zone': np.zeros(count, np.uint8),
             'crop': np.zeros(count, np.uint8),
             'parcel': np.zeros(count, np.uint64),

@@ -8,9 +8,12 @@ import stat
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from rsmm.errors import DataError, DataNotFoundError
+from rsmm.errors import DataError, DataNotFoundError, RsmmError
+from rsmm.utils.leftovers import SUFFIX, sweep_once, temporary_prefix
+from rsmm.utils.limits import GIB, check_limit
 from rsmm.utils.progress import track
 
 
@@ -36,7 +39,10 @@ def extract_archive(archive: str | os.PathLike, folder: str | os.PathLike) -> Pa
     if not archive.is_file():
         raise DataNotFoundError('no such archive', where=archive)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='.extract-', dir=folder) as temporary:
+    sweep_once(folder)
+    with tempfile.TemporaryDirectory(
+        prefix=temporary_prefix(archive), suffix=SUFFIX, dir=folder
+    ) as temporary:
         try:
             if zipfile.is_zipfile(archive):
                 _unzip(archive, Path(temporary))
@@ -44,9 +50,9 @@ def extract_archive(archive: str | os.PathLike, folder: str | os.PathLike) -> Pa
                 _untar(archive, Path(temporary))
             else:
                 raise DataError('not a zip or tar archive', where=archive)
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-            if isinstance(error, DataError):
-                raise
+        except RsmmError:
+            raise
+        except Exception as error:  # unpackers fail in any way there is
             raise DataError(
                 f'cannot be unpacked: {error}', where=archive, fix='Download it again'
             ) from error
@@ -63,20 +69,55 @@ def _check_name(name: str, archive: Path) -> None:
         )
 
 
+def _check_size(sizes: Sequence[int], archive: Path) -> None:
+    """Refuse a bomb before anything is written."""
+    check_limit('MEMBERS', len(sizes), archive)
+    total, packed = sum(sizes), archive.stat().st_size
+    check_limit('UNPACKED_BYTES', total, archive)
+    if total > GIB:
+        check_limit('RATIO', total / max(packed, 1), archive)
+    free = shutil.disk_usage(archive.parent).free
+    if total > free and total > packed:
+        raise DataError(
+            f'unpacks to {total / 2**20:,.0f} MiB, {free / 2**20:,.0f} MiB are free', where=archive
+        )
+
+
+def _members(source: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo]:
+    """List a tar file; its headers come one after another, so a bomb shows while they are read."""
+    found, total = [], 0
+    for member in source:
+        found.append(member)
+        total += member.size
+        check_limit('MEMBERS', len(found), archive)
+        check_limit('UNPACKED_BYTES', total, archive)
+        if total > GIB:
+            check_limit('RATIO', total / max(archive.stat().st_size, 1), archive)
+    return found
+
+
 def _unzip(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as source:
         members = source.infolist()
+        _check_size([member.file_size for member in members], archive)
         for member in members:
             _check_name(member.filename, archive)
+            if member.flag_bits & 1:
+                raise DataError(
+                    f"the member '{member.filename}' is encrypted",
+                    where=archive,
+                    fix='Unpack it with its password by hand',
+                )
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise DataError(f"the member '{member.filename}' is a link", where=archive)
         for member in track(members, f'Unpacking {archive.name}'):
-            source.extract(member, target)
+            source.extract(member, target)  # stops at the size that the archive states
 
 
 def _untar(archive: Path, target: Path) -> None:
     with tarfile.open(archive) as source:
-        members = source.getmembers()
+        members = _members(source, archive)
+        _check_size([member.size for member in members], archive)
         for member in members:
             _check_name(member.name, archive)
             if not (member.isfile() or member.isdir()):

@@ -163,6 +163,6 @@ def folder_stamp(path: str | os.PathLike) -> list:
     if not os.path.isdir(path):
         about = os.stat(path)
         return [[Path(path).name, about.st_size, about.st_mtime_ns]]
-    with os.scandir(path) as entries:
+    with os.scandir(os.fspath(path)) as entries:
         found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
     return sorted([name, about.st_size, about.st_mtime_ns] for name, about in found)

@@ -13,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rsmm.errors import DownloadError
 from rsmm.utils.io import sha256_file
+from rsmm.utils.limits import check_limit
 from rsmm.utils.progress import track
 from rsmm.version import __version__
 
@@ -110,6 +111,12 @@ class _Transfer:
     part: Path
     timeout: float
     checked: bool
+    begun: float = field(default_factory=time.monotonic)
+
+    def check_time(self) -> None:
+        """Raise :class:`DownloadError` once all attempts together have taken too long."""
+        seconds = time.monotonic() - self.begun
+        check_limit('DOWNLOAD_SECONDS', seconds, self.url, DownloadError)
 
     @property
     def note(self) -> Path:
@@ -150,6 +157,7 @@ def _complete(transfer: _Transfer, retries: int, backoff: float) -> None:
                     where=transfer.url,
                     fix=f'Try again later; the {largest} bytes received so far are kept',
                 ) from error
+            transfer.check_time()
             time.sleep(min(30.0, backoff * 2 ** max(failures - 1, 0)))
 
 
@@ -167,7 +175,9 @@ def _attempt(transfer: _Transfer) -> None:
         if validator:
             request.add_header('If-Range', validator)
     try:
-        with urllib.request.urlopen(request, timeout=transfer.timeout) as response:
+        opener = urllib.request.build_opener(_SafeRedirects)
+        with opener.open(request, timeout=transfer.timeout) as response:
+            _check_answer(response, transfer)
             _receive(response, transfer, start)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # what is in .part is not a beginning of what the server has
@@ -184,10 +194,53 @@ def _attempt(transfer: _Transfer) -> None:
         raise _Interrupted(f'{type(error).__name__} {error}'.strip()) from error
     except urllib.error.URLError as error:
         raise _Interrupted(str(error.reason)) from error
+    except ValueError as error:  # a header, or the address of a redirect, that is none
+        raise DownloadError(
+            f'the server answered what is no HTTP ({error})', where=transfer.url
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise _unwritable(error, transfer.part) from error
         raise _Interrupted(str(error)) from error
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to http and https, and never from https to http."""
+
+    def redirect_request(self, request, file, code, message, headers, target):
+        before, after = urlsplit(request.full_url).scheme, urlsplit(target).scheme
+        if after not in ('http', 'https') or (before == 'https' and after == 'http'):
+            raise DownloadError(
+                f'the server leads from {before} to {after or "nowhere"} ({target})',
+                where=request.full_url,
+                fix='Name the final address if you trust it',
+            )
+        return super().redirect_request(request, file, code, message, headers, target)
+
+
+def _check_answer(response, transfer: _Transfer) -> None:
+    """Refuse what cannot be the file, or cannot be known to be all of it."""
+    headers, url = response.headers, transfer.url
+    if headers.get_content_type() == 'text/html' and not url.lower().endswith(('.html', '.htm')):
+        raise DownloadError(
+            'the server sent a web page, not the file',
+            where=url,
+            fix='Open the address in a browser; it may have expired or need a log-in',
+        )
+    coding = headers.get('Content-Encoding', 'identity')
+    if coding != 'identity':
+        raise DownloadError(f'the server sent it packed as {coding}, unasked', where=url)
+    length = headers.get('Content-Length')
+    if length is not None:
+        if not (length.isascii() and length.isdigit()):
+            raise DownloadError(f'the server sent the length {length[:40]!r}', where=url)
+        check_limit('DOWNLOAD_BYTES', int(length), url, DownloadError)
+    elif not transfer.checked and headers.get('Transfer-Encoding', '').lower() != 'chunked':
+        raise DownloadError(
+            'the server does not say how long the file is, so a part could pass for the whole',
+            where=url,
+            fix='Give its sha256',
+        )
 
 
 def _unwritable(error: OSError, path: Path) -> DownloadError:
@@ -215,6 +268,8 @@ def _receive(response, transfer: _Transfer, start: int) -> None:
     with open(transfer.part, 'ab' if resumed else 'wb') as file:
         for block in _blocks(response, transfer.part.name.removesuffix('.part'), length):
             file.write(block)
+            check_limit('DOWNLOAD_BYTES', file.tell(), transfer.url, DownloadError)
+            transfer.check_time()
     if expected is not None and transfer.received < expected:
         raise _Interrupted(
             f'the connection broke off after {transfer.received} of {expected} bytes'

@@ -51,7 +51,7 @@ def remove_leftovers(
         What was removed.
     """
     removed = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(os.fspath(folder)):
         for name in [*folders, *files]:
             if _is_leftover(name, held):
                 path = Path(place, name)

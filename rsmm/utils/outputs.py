@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 
 from rsmm.errors import ConfigError, DataError
@@ -14,7 +15,7 @@ from rsmm.utils.io import atomic_write
 OUTPUTS = ('out', 'out_dir', 'page', 'show_dir', 'work_dir')
 
 
-def keep_inputs(out: str | Path, inputs: Iterable[str | Path]) -> None:
+def keep_inputs(out: str | PathLike, inputs: Iterable[str | PathLike]) -> None:
     """Refuse to write where an input lies, also through a link or in other letters.
 
     Args:
@@ -33,7 +34,7 @@ def keep_inputs(out: str | Path, inputs: Iterable[str | Path]) -> None:
             )
 
 
-def _same(one: str | Path, other: str | Path) -> bool:
+def _same(one: str | PathLike, other: str | PathLike) -> bool:
     if os.path.realpath(one) == os.path.realpath(other):
         return True
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsmm.utils import atomic_write
+from rsmm.utils.text import markdown_cell, write_rows
 
 FIELDS = ('checkpoint', 'task', 'metric', 'mean', 'ci95', 'runs')
 
@@ -14,9 +14,7 @@ FIELDS = ('checkpoint', 'task', 'metric', 'mean', 'ci95', 'runs')
 def write_csv(path: str | Path, rows: Sequence[Mapping]) -> None:
     """Write one row per encoder, task and metric."""
     with atomic_write(path, 'w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
+        write_rows(file, FIELDS, rows)
 
 
 def table_markdown(rows: Sequence[Mapping], missing: Mapping[str, str]) -> str:
@@ -33,7 +31,7 @@ def table_markdown(rows: Sequence[Mapping], missing: Mapping[str, str]) -> str:
         '| encoder | ' + ' | '.join(f'{task} {metric}' for task, metric in columns) + ' |',
         '|---|' + '---|' * len(columns),
         *(
-            f'| {name} | '
+            f'| {markdown_cell(name)} | '
             + ' | '.join(cells.get((name, *column), '-') for column in columns)
             + ' |'
             for name in names
@@ -42,8 +40,12 @@ def table_markdown(rows: Sequence[Mapping], missing: Mapping[str, str]) -> str:
         'Per cent; the mean over seeds and half the width of its 95 % confidence interval.',
     ]
     if missing:
-        lines += ['', 'Missing:', '', *(f'- {cell}: {why}' for cell, why in missing.items())]
+        lines += ['', 'Missing:', '', *(_item(*entry) for entry in missing.items())]
     return '\n'.join(lines) + '\n'
+
+
+def _item(cell: str, why: str) -> str:
+    return f'- {markdown_cell(cell)}: {markdown_cell(why)}'
 
 
 def _shown(row: Mapping) -> str:
@@ -52,11 +54,11 @@ def _shown(row: Mapping) -> str:
 
 def draw_table(rows: Sequence[Mapping], path: str | Path) -> None:
     """Draw one panel per task and metric: a dot per encoder with its confidence interval."""
-    from matplotlib.figure import Figure
+    from rsmm.visualization.style import PlainFigure
 
     columns = list(dict.fromkeys((row['task'], row['metric']) for row in rows))
     names = list(dict.fromkeys(row['checkpoint'] for row in rows))
-    figure = Figure(figsize=(1.2 + 2.1 * len(columns), 1.2 + 0.4 * len(names)))
+    figure = PlainFigure(figsize=(1.2 + 2.1 * len(columns), 1.2 + 0.4 * len(names)))
     axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axis, column in zip(axes, columns, strict=True):
         for row in rows:

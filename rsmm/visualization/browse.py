@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def draw_samples(dataset, num: int, epoch: int = 0, seed: int = 0) -> list[dict]
     return [seeded[SampleIndex(int(row), epoch, seed)] for row in rows]
 
 
-def views_of(sample: dict) -> list[torch.Tensor]:
+def views_of(sample: Mapping) -> list[torch.Tensor]:
     """Return the views or dates (C, H, W) of a packed sample; a single image is one view.
 
     Of a long series the first, the last and two between are taken.
@@ -78,7 +78,7 @@ def views_of(sample: dict) -> list[torch.Tensor]:
     return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
 
 
-def bands_of(sample: dict, metainfo: dict) -> tuple[str, ...]:
+def bands_of(sample: Mapping, metainfo: Mapping) -> tuple[str, ...]:
     """Return the band names of a packed sample, or numbers when nothing names them."""
     names = sample['data_samples'].metainfo.get('bands') or metainfo.get('bands')
     count = views_of(sample)[0].shape[0]
@@ -88,7 +88,7 @@ def bands_of(sample: dict, metainfo: dict) -> tuple[str, ...]:
 
 
 def save_page(
-    samples: Sequence[dict], metainfo: dict, out: str | Path, show: Sequence[str] | None = None
+    samples: Sequence[dict], metainfo: Mapping, out: str | Path, show: Sequence[str] | None = None
 ) -> None:
     """Write a page of composites to a PNG, one cell per view or date, titled with the class.
 
@@ -101,12 +101,12 @@ def save_page(
         out: PNG to write.
         show: One or three band names.
     """
-    from matplotlib.figure import Figure
+    from rsmm.visualization.style import PlainFigure
 
     num_cells = max(map(_num_cells, samples))
     per_row = max(num_cells, (8 // num_cells) * num_cells)
     rows = -(-len(samples) * num_cells // per_row)
-    figure = Figure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
+    figure = PlainFigure(figsize=(1.5 * per_row, 1.7 * rows + 0.4))
     axes = figure.subplots(rows, per_row, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
@@ -122,11 +122,11 @@ def save_page(
         figure.savefig(file, format='png', dpi=150)
 
 
-def _num_cells(sample: dict) -> int:
+def _num_cells(sample: Mapping) -> int:
     return len(views_of(sample)) + ('gt_sem_seg' in sample['data_samples'])
 
 
-def _draw_sample(axes, sample: dict, metainfo: dict, bands: Sequence[str], show) -> None:
+def _draw_sample(axes, sample: Mapping, metainfo: Mapping, bands: Sequence[str], show) -> None:
     views, title = views_of(sample), _title(sample, metainfo)
     for view, (axis, image) in enumerate(zip(axes, views, strict=False)):
         axis.imshow(composite(image.permute(1, 2, 0).numpy(), bands, show))
@@ -134,21 +134,21 @@ def _draw_sample(axes, sample: dict, metainfo: dict, bands: Sequence[str], show)
         _draw_boxes(axis, sample['data_samples'], metainfo)
     if 'gt_sem_seg' in sample['data_samples']:
         label = sample['data_samples'].gt_sem_seg.data[0].numpy().astype(np.uint8)
-        axes[len(views)].imshow(index_to_colours(label, _palette(metainfo)))
+        axes[len(views)].imshow(index_to_colours(label, _palette(metainfo).tolist()))
         axes[len(views)].set_title('label', fontsize=7)
 
 
-def _palette(metainfo: dict) -> np.ndarray:
+def _palette(metainfo: Mapping) -> np.ndarray:
     """Colours of the classes, those of a qualitative map where the dataset has none."""
     if metainfo.get('palette'):
         return np.asarray(metainfo['palette'], np.uint8)
     from matplotlib import colormaps
 
     count = len(metainfo.get('classes') or ()) or 20
-    return (np.asarray(colormaps['tab20'].colors)[np.arange(count) % 20] * 255).astype(np.uint8)
+    return (colormaps['tab20'](np.arange(count) % 20)[:, :3] * 255).astype(np.uint8)
 
 
-def _draw_boxes(axis, sample, metainfo: dict) -> None:
+def _draw_boxes(axis, sample, metainfo: Mapping) -> None:
     if 'gt_instances' not in sample:
         return
     from matplotlib.patches import Rectangle
@@ -160,7 +160,7 @@ def _draw_boxes(axis, sample, metainfo: dict) -> None:
         axis.add_patch(Rectangle((x1, y1), *size, fill=False, lw=0.8, ec=colours[label]))
 
 
-def _title(sample: dict, metainfo: dict) -> str:
+def _title(sample: Mapping, metainfo: Mapping) -> str:
     label = sample['data_samples'].get('gt_label')
     if label is None:
         about = sample['data_samples'].metainfo
@@ -169,7 +169,9 @@ def _title(sample: dict, metainfo: dict) -> str:
     return ', '.join(classes[i] if classes else str(i) for i in label.tolist())
 
 
-def value_table(samples: Sequence[dict], metainfo: dict, preprocessor: dict | None = None) -> str:
+def value_table(
+    samples: Sequence[dict], metainfo: Mapping, preprocessor: dict | None = None
+) -> str:
     """Tabulate the values per band after the pipeline and after the data preprocessor.
 
     A normalised band has a mean near 0 and a deviation near 1; anything else is worth a look.

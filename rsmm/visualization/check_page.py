@@ -28,7 +28,7 @@ def summary_rows(check) -> list[tuple[str, ...]]:
         check: A :class:`rsmm.apis.check_data.DataCheck`.
     """
     splits = sorted({*check.samples, *check.classes, *(one.split for one in check.files)})
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for split in splits:
         files = [one for one in check.files if one.split == split]
         shares = [one.missing for one in files if one.missing is not None and one.role == 'image']

@@ -90,7 +90,7 @@ def plot_ratios(ratios: np.ndarray, out: str | Path, truth: np.ndarray | None = 
     parts = {'all': ratios}
     if truth is not None:
         parts = {'unchanged': ratios[~truth], 'changed': ratios[truth]}
-    axis.hist(list(parts.values()), edges, label=list(parts), stacked=True, alpha=0.75)
+    axis.hist(list(parts.values()), edges.tolist(), label=list(parts), stacked=True, alpha=0.75)
     mixture = fit_mixture(ratios)
     if mixture is not None:
         x = np.linspace(edges[0], edges[-1], 300)

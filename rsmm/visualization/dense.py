@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from rsmm.datasets.transforms.labels import IGNORE, index_to_colours
+from rsmm.visualization.style import PlainFigure
 
 #: Colours of right change, false alarm, miss, and pixels that do not count.
 CHANGE_COLOURS = {
@@ -101,7 +102,7 @@ def draw_classes(
 def _row(columns: Sequence[tuple[str, np.ndarray]]) -> Figure:
     height, width = columns[0][1].shape[:2]
     side = 2.6
-    figure = Figure(figsize=(side * len(columns), side * height / width + 0.8), dpi=110)
+    figure = PlainFigure(figsize=(side * len(columns), side * height / width + 0.8), dpi=110)
     axes = figure.subplots(1, len(columns), squeeze=False)[0]
     for axis, (title, picture) in zip(axes, columns, strict=True):
         axis.imshow(picture, interpolation='nearest')
@@ -113,8 +114,8 @@ def _row(columns: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 def _legend(figure: Figure, colours: Mapping[str, Sequence[int]]) -> None:
     handles = [
-        Patch(facecolor=np.array(colour) / 255, edgecolor='gray', label=name)
-        for name, colour in colours.items()
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor='gray', label=name)
+        for name, (red, green, blue) in colours.items()
     ]
     figure.legend(handles=handles, loc='lower center', ncols=min(6, len(handles)), fontsize=7)
 

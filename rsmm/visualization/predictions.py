@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rsmm.errors import DataError, DataNotFoundError
+from rsmm.utils.foreign import read_json
 from rsmm.visualization.composite import composite
 from rsmm.visualization.style import MUTED, RIGHT, WRONG, new_figure
 
@@ -79,19 +79,11 @@ def read_predictions(path: str | PathLike, classes: Sequence[str] | None = None)
 
 
 def _read_dump(path: str | PathLike) -> list[dict]:
+    how = 'Write it with tools/test.py CONFIG CHECKPOINT --out FILE.json'
     try:
-        with open(path, encoding='utf-8') as file:
-            samples = json.load(file)
-    except FileNotFoundError:
-        raise DataNotFoundError(
-            'there is no such file',
-            where=path,
-            fix='Write it with tools/test.py CONFIG CHECKPOINT --out FILE.json',
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(
-            f'is no JSON ({error})', where=path, fix='Pass --out FILE.json to tools/test.py'
-        ) from None
+        samples = read_json(path, object, fix=how)
+    except DataNotFoundError as error:
+        raise DataNotFoundError('there is no such file', where=path, fix=how) from error
     if not isinstance(samples, list) or not samples or not isinstance(samples[0], dict):
         raise DataError('expected a list of samples, found none', where=path)
     return samples

@@ -10,7 +10,7 @@ from torch import Tensor
 from rsmm.errors import ConfigError
 from rsmm.visualization.browse import bands_of
 from rsmm.visualization.composite import composite
-from rsmm.visualization.style import RIGHT, WRONG
+from rsmm.visualization.style import RIGHT, WRONG, PlainFigure
 
 
 def draw_sample(image: Tensor, sample, metainfo: Mapping) -> Figure:
@@ -43,7 +43,7 @@ def draw_sample(image: Tensor, sample, metainfo: Mapping) -> Figure:
         colour = RIGHT if truth == predicted else WRONG
         if truth != predicted:
             title = f'{title}\n(is {truth})'
-    figure = Figure(figsize=(2.2, 2.5), dpi=100)
+    figure = PlainFigure(figsize=(2.2, 2.5), dpi=100)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.8))
     bands = bands_of(dict(inputs=image, data_samples=sample), metainfo)
     axes.imshow(composite(image.permute(1, 2, 0).numpy(), bands), interpolation='nearest')

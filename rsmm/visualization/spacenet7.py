@@ -25,7 +25,8 @@ def id_colour(name: int) -> tuple[int, int, int]:
 
 
 def _bright(hue: float) -> tuple[int, int, int]:
-    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
+    return red, green, blue
 
 
 def draw_footprints(
@@ -152,9 +153,10 @@ def growth_figure(
         truth: Drawn as a second curve.
     """
     from matplotlib.collections import PolyCollection
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 5), layout='constrained')
+    from rsmm.visualization.style import PlainFigure
+
+    figure = PlainFigure(figsize=(12, 5), layout='constrained')
     curve, plan = figure.subplots(1, 2)
     for name, data in (('found', cube), ('truth', truth)):
         if data:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 INK, MUTED, RULE = '#1f2328', '#656d76', '#d0d7de'
 RIGHT, WRONG = '#1a7f37', '#cf222e'
@@ -17,9 +20,35 @@ CATEGORIES = (
 MARKERS = ('o', '^', 's', 'D', 'v', 'P', 'X')
 
 
+# What matplotlib itself writes at the ticks of a logarithmic axis.
+_TICK = re.compile(r'\$\\mathdefault\{[-0-9^{}. ]*\}\$')
+
+
+class PlainFigure(Figure):
+    """A figure that shows every text as it is: a name with two dollar signs is no formula."""
+
+    def draw(self, renderer) -> None:
+        """Draw; see matplotlib."""
+        self._make_plain()
+        super().draw(renderer)
+
+    def tight_layout(self, **settings) -> None:
+        """Arrange the axes; see matplotlib."""
+        self._make_plain()
+        super().tight_layout(**settings)
+
+    def _make_plain(self) -> None:
+        for axes in self.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.get_ticklabels(which='both')  # made only now
+        for text in self.findobj(Text):
+            if not _TICK.fullmatch(text.get_text()):
+                text.set_parse_math(False)
+
+
 def new_figure(width: float, height: float, dpi: int = 120) -> Figure:
     """Return an empty figure with its own Agg canvas; sizes in inches."""
-    figure = Figure(figsize=(width, height), dpi=dpi, facecolor='white', layout='constrained')
+    figure = PlainFigure(figsize=(width, height), dpi=dpi, facecolor='white', layout='constrained')
     FigureCanvasAgg(figure)
     return figure
 

@@ -25,6 +25,7 @@ PAGES = {
     'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
     'docs/discovery.md': ('events in 5 cells', 'work_dirs/discovery/events.html'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
+    'docs/predict.md': ('2 scenes, written to', 'work_dirs/maps/index.html'),
 }
 
 

@@ -25,11 +25,11 @@ def inked(path) -> float:
 
 def test_views_of_a_config(tmp_path, repo_root) -> None:
     write_jpg_chips(tmp_path / 'chips', per_class=12)
-    config = repo_root / 'configs/semisup/fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
+    config = repo_root / 'configs/semisup/fixmatch_lite0-trunk_eurosat-40lb_2core.py'
     out = tmp_path / 'views.png'
     draw_semisup_views(config, out, rows=3, options={'data_root': str(tmp_path / 'chips')})
     assert inked(out) > 0.3
-    supervised = repo_root / 'configs/semisup/supervised_resnet18-narrow_eurosat-40lb_2core.py'
+    supervised = repo_root / 'configs/semisup/supervised_lite0-trunk_eurosat-40lb_2core.py'
     with pytest.raises(DataError, match='no unlabelled stream'):
         draw_semisup_views(supervised, out, options={'data_root': str(tmp_path / 'chips')})
 

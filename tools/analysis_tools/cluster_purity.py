@@ -8,12 +8,12 @@ adjusted Rand index, mean and deviation over the seeds. Files are made by extrac
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.utils import atomic_write
+from rsmm.utils.text import write_rows
 
 FIELDS = ('features', 'k', 'purity', 'purity_std', 'nmi', 'nmi_std', 'ari', 'ari_std')
 
@@ -44,9 +44,7 @@ def main() -> None:
         print(f'{row["features"]:{width}}  {row["k"]:3d}  {scores}')
     if args.out:
         with atomic_write(args.out, 'w', encoding='utf-8', newline='') as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+            write_rows(file, FIELDS, rows)
 
 
 if __name__ == '__main__':

@@ -9,12 +9,12 @@ learned from other events than they are tested on. Files are made by extract_fea
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
 from rsmm.apis.cli import guarded
 from rsmm.utils import atomic_write
+from rsmm.utils.text import write_rows
 
 
 def main() -> None:
@@ -47,9 +47,7 @@ def main() -> None:
         print(f'{row["features"]}: {", ".join(values)}')
     if args.out:
         with atomic_write(args.out, 'w', encoding='utf-8', newline='') as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+            write_rows(file, rows[0], rows)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,8 @@ labelled_strong = 0  # 1 for DeFixMatch and CRMatch
 where = 'device'  # views are made on the model's device; 'loader' makes them in the workers
 num_workers = 2
 val_batch_size = 256
-views = dict(size=32, policy='sane', bands='eurosat-rgb')
+view_size = 32
+views = dict(size=view_size, policy='sane', bands='eurosat-rgb')
 
 data_preprocessor = dict(
     type='TwoStreamPreprocessor',

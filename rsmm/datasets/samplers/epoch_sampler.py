@@ -15,9 +15,23 @@ from rsmm.registry import DATA_SAMPLERS
 
 
 class SkipInEpoch:
-    """A sampler of epochs whose next pass may begin in its middle, as a resumed run's does."""
+    """A sampler of epochs whose next pass may begin in its middle, as a resumed run's does.
+
+    With :meth:`whole_batches` a pass ends with the last global batch that the data fill.
+    """
 
     _behind = 0
+    _limit: int | None = None
+
+    def whole_batches(self, batch_size: int, samples: int) -> None:
+        """End every pass where no whole global batch is left, instead of repeating samples.
+
+        Args:
+            batch_size: Samples of a batch of one process.
+            samples: In the data set. Where they fill no global batch nothing changes.
+        """
+        steps = samples // (batch_size * self.world_size)
+        self._limit = steps * batch_size or None
 
     def skip_in_epoch(self, num_samples: int) -> None:
         """Leave out the first draws of this process in the next pass only."""
@@ -26,7 +40,11 @@ class SkipInEpoch:
     def rest(self, draws: Iterable[int]) -> Iterator[int]:
         """Return the draws of a pass that are left."""
         behind, self._behind = self._behind, 0
-        return itertools.islice(draws, behind, None)
+        return itertools.islice(draws, behind, self._limit)
+
+    def within_limit(self, length: int) -> int:
+        """Return the length of a pass that would have this one without a limit."""
+        return length if self._limit is None else min(length, self._limit)
 
 
 @DATA_SAMPLERS.register_module()
@@ -46,6 +64,9 @@ class EpochSampler(SkipInEpoch, DefaultSampler):
     def __iter__(self) -> Iterator[SampleIndex]:
         for index in self.rest(super().__iter__()):
             yield SampleIndex(index, self.epoch, self.seed)
+
+    def __len__(self) -> int:
+        return self.within_limit(super().__len__())
 
 
 @DATA_SAMPLERS.register_module()

@@ -71,8 +71,8 @@ class PairedPlaceSampler(SkipInEpoch, Sampler):
     def __len__(self) -> int:
         places = self.num_places
         if self.round_up:
-            return 2 * math.ceil(places / self.world_size)
-        return 2 * len(range(self.rank, places, self.world_size))
+            return self.within_limit(2 * math.ceil(places / self.world_size))
+        return self.within_limit(2 * len(range(self.rank, places, self.world_size)))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of an epoch."""

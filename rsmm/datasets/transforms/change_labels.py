@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -163,7 +164,7 @@ def encoding_table(encoding: str | Mapping | None) -> dict[float, int]:
     """
     if encoding is None:
         return {0: 0}
-    table = ENCODINGS.get(encoding) if isinstance(encoding, str) else encoding
+    table: Any = ENCODINGS.get(encoding) if isinstance(encoding, str) else encoding
     try:
         # Keys of a config read from JSON or YAML are texts.
         table = {float(stored): int(meaning) for stored, meaning in table.items()}

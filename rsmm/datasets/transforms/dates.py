@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ def read_date(
     Raises:
         DataError: A wanted band has no file, or the files differ in coordinate system or tags.
     """
-    options = {'nodata': nodata, 'scaled': scaled}
+    options: dict[str, Any] = {'nodata': nodata, 'scaled': scaled}
     if isinstance(date, str):
         image, found = read_raster(date, bands=bands, assume=bands, **options)
         return fill_missing(image, found.get('missing')), {**found, 'img_path': date}

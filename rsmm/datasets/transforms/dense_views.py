@@ -78,7 +78,7 @@ class DenseViews(BaseTransform):
 
     def _matrix(self, size: int) -> np.ndarray:
         """Draw the matrix from pixels of the first view to pixels of the image."""
-        side = size * np.random.uniform(*self.sides)
+        side = size * np.random.uniform(self.sides[0], self.sides[1])
         middle, angle = (size - 1) / 2, np.random.randint(360)
         if self.crop == 'inside':
             # In any direction the corners stay within the circle that every turn leaves covered.

@@ -70,7 +70,7 @@ class EventCrops(BaseTransform):
 
     def _view(self, pair: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cut the dates side by side (size, D size, C) and their weights (cells, cells)."""
-        side = min(mask.shape) * np.sqrt(np.random.uniform(*self.scale))
+        side = min(mask.shape) * np.sqrt(np.random.uniform(self.scale[0], self.scale[1]))
         centre = [np.random.uniform(side / 2, edge - side / 2) - 0.5 for edge in mask.shape[::-1]]
         angle, mirrored = np.random.randint(360), np.random.rand() < 0.5
         # Views that show more than two pixels in one average them first, else they would alias.

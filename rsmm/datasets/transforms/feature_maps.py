@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 
 import cv2
 import numpy as np
@@ -11,6 +10,7 @@ from mmcv.transforms import BaseTransform
 
 from rsmm.errors import DataError
 from rsmm.registry import TRANSFORMS
+from rsmm.utils.foreign import parsing
 
 
 @TRANSFORMS.register_module()
@@ -57,15 +57,9 @@ def read_feature_map(path: str) -> np.ndarray:
     Raises:
         DataError: The file is broken or holds no map.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            features = file['feat']
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f'is no feature map: {error}',
-            where=path,
-            fix='Write maps with FeatureMapDumpHook, see configs/crime',
-        ) from error
+    how = 'Write maps with FeatureMapDumpHook, see configs/crime'
+    with parsing(path, 'is no feature map', how), np.load(path, allow_pickle=False) as file:
+        features = file['feat']
     if features.ndim != 3:
         raise DataError(f'expected a map (C, h, w), found {features.shape}', where=path)
     return features

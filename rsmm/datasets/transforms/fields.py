@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -102,7 +104,7 @@ class RandomFields(BaseTransform):
         keep = np.random.rand(field.max() + 1) < np.random.uniform(0.2, 0.9)
         painted = area & keep[field]
         values = image.astype(np.float32)
-        grain = cv2.GaussianBlur(
+        grain: Any = cv2.GaussianBlur(
             np.random.normal(size=(height, width)), (0, 0), np.random.uniform(1, 4)
         )
         grain /= max(grain.std(), 1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -212,7 +213,7 @@ class RasterizeFootprints(BaseTransform):
                 fix=f"Channels are {', '.join(CHANNELS)}; units 'm' and 'px'",
             )
         self.channels = tuple(channels)
-        self.boundary = {'width_px': boundary_width_px, 'kind': boundary_kind}
+        self.boundary: dict[str, Any] = {'width_px': boundary_width_px, 'kind': boundary_kind}
         self.contact_spacing = contact_spacing
         self.contact_unit = contact_unit
         self.ignore_nodata = ignore_nodata
@@ -347,7 +348,7 @@ class PackFootprints(BaseTransform):
         pack_missing(sample, missing_of(results))
         if 'gt_seg_map' in results:
             sample.gt_sem_seg = PixelData(data=to_chw(results['gt_seg_map']))
-        keys = self.META_KEYS
+        keys: tuple[str, ...] = self.META_KEYS
         if self.footprints:
             keys = (*keys, 'footprints', 'footprint_ids', 'valid')
         sample.set_metainfo({key: results[key] for key in keys if results.get(key) is not None})

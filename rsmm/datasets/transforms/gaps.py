@@ -66,7 +66,7 @@ def blanked(label: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
     """Return a label (H, W[, K]) with 255 where a date lacks the pixel."""
     if missing is None:
         return label
-    missing = missing if missing.ndim == 2 else missing.any(axis=2)
+    missing = missing if missing.ndim == 2 else np.asarray(missing.any(axis=2))
     where = missing if label.ndim == 2 else missing[..., None]
     return np.where(where, np.asarray(IGNORE, label.dtype), label)
 

@@ -152,7 +152,7 @@ class RandomResizedCrop(BaseTransform):
         """Crop and resize ``img`` (H, W, C)."""
         image = results['img']
         height, width = image.shape[:2]
-        share = np.random.uniform(*self.scale)
+        share = np.random.uniform(self.scale[0], self.scale[1])
         ratio = np.exp(np.random.uniform(*self.log_ratio))
         crop_w, crop_h = crop_size(height, width, share, ratio)
         top = int(np.random.randint(height - crop_h + 1))

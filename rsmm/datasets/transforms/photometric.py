@@ -7,6 +7,8 @@ NumPy's global generator, which rsmm's datasets seed per sample.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -19,7 +21,7 @@ LUMA = (0.299, 0.587, 0.114)
 _BYTES = np.arange(256, dtype=np.float32)
 
 
-def to_dtype(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def to_dtype(image: Any, dtype: Any) -> np.ndarray:
     """Cast a float image to ``dtype``; integers are rounded and clipped to their range."""
     dtype = np.dtype(dtype)
     if dtype.kind == 'f':
@@ -118,7 +120,9 @@ class RandomGaussianBlur(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C) with mirrored borders."""
         if np.random.rand() < self.prob:
-            results['img'] = gaussian_blur(results['img'], np.random.uniform(*self.sigma))
+            results['img'] = gaussian_blur(
+                results['img'], np.random.uniform(self.sigma[0], self.sigma[1])
+            )
         return results
 
     def __repr__(self) -> str:
@@ -293,7 +297,7 @@ def shift_hue(
     rgb = np.ascontiguousarray(rgb)
     if image.dtype == np.uint8:
         # The full-range variant uses 256 steps, so the shift wraps around in uint8 by itself.
-        hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV_FULL)
+        hsv: Any = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV_FULL)
         hsv[..., 0] += np.uint8(round(shift * 256) % 256)
         turned = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
     else:

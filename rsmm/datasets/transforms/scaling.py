@@ -93,7 +93,7 @@ class ScaleMinMax(_Scale):
         limits: Sequence[float | Sequence[float]] | None = None,
     ) -> None:
         super().__init__(scope, out)
-        self.fixed = None if limits is None else tuple(np.array(limit) for limit in limits)
+        self.fixed = None if limits is None else (np.array(limits[0]), np.array(limits[1]))
 
     def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return the fixed limits, or the image's minimum and maximum."""
@@ -172,8 +172,8 @@ class ScaleMeanStd(_Scale):
     def limits(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Return ``mean - k std`` and ``mean + k std`` per band."""
         mean, std = self.given or band_stats(self.stats, results['bands'])
-        mean, reach = np.asarray(mean), self.num_std * np.asarray(std)
-        return mean - reach, mean + reach
+        middle, reach = np.asarray(mean), self.num_std * np.asarray(std)
+        return middle - reach, middle + reach
 
 
 def _fill_values(image: np.ndarray, marked: np.ndarray) -> np.ndarray:

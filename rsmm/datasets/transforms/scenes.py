@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -176,7 +177,7 @@ class LoadBandFiles(BaseTransform):
 
 
 def stack_bands(
-    files: dict[str, str | Path],
+    files: Mapping[str, str | Path],
     bands: tuple[str, ...],
     size: int,
     resample: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -23,7 +23,9 @@ QUANTILES: dict[str, dict[str, tuple[float, float]]] = {
 }
 
 
-def quantile_stretch(image: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
+def quantile_stretch(
+    image: np.ndarray, low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Map ``low..high`` of each band to 0..255, clipped and cut to uint8.
 
     Args:
@@ -63,11 +65,13 @@ class QuantileStretch(BaseTransform):
                 raise ConfigError(
                     f'no quantiles called {quantiles!r}', fix=f'Known: {", ".join(QUANTILES)}'
                 )
-            quantiles = QUANTILES[quantiles]
-        for band, (low, high) in quantiles.items():
+            chosen: Mapping[str, Sequence[float]] = QUANTILES[quantiles]
+        else:
+            chosen = quantiles
+        for band, (low, high) in chosen.items():
             if not low < high:
                 raise ConfigError(f'quantiles of {band} must rise, found {low} and {high}')
-        self.quantiles = {canonical_band(band): pair for band, pair in quantiles.items()}
+        self.quantiles = {canonical_band(band): pair for band, pair in chosen.items()}
 
     def transform(self, results: dict) -> dict:
         """Stretch one image or all."""

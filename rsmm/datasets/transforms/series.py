@@ -11,10 +11,11 @@ from mmcv.transforms import BaseTransform
 
 from rsmm.datasets.pastis import REFERENCE
 from rsmm.datasets.transforms.labels import check_classes
-from rsmm.errors import ConfigError, DataError, DataNotFoundError
+from rsmm.errors import ConfigError, DataError
 from rsmm.geo.label_raster import check_label_size
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import band_indices
+from rsmm.utils.foreign import parsing
 
 DATES = ('all', 'random', 'single')
 
@@ -84,7 +85,9 @@ class LoadSeries(BaseTransform):
                 f'expected {len(results["file_bands"])} bands, found {series.shape[1]}', where=path
             )
         whole = bands == list(range(series.shape[1]))
-        part = np.asarray(series[chosen] if whole else series[np.ix_(chosen, bands)])
+        part = np.asarray(
+            series[chosen] if whole else series[np.ix_(np.asarray(chosen), np.asarray(bands))]
+        )
         if part.dtype.kind == 'f' and not np.isfinite(part).all():
             raise DataError(
                 f'{np.count_nonzero(~np.isfinite(part))} of {part.size} values are NaN or infinite',
@@ -196,14 +199,10 @@ def read_array(path: str | Path, ndim: int) -> np.ndarray:
         DataNotFoundError: There is no such file.
         DataError: It is no array file, is cut, empty, or has another number of axes.
     """
-    try:
+    with parsing(path, 'cannot be read', 'Download it again'):
         array = np.load(path, mmap_mode='r', allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataNotFoundError('there is no such file', where=path) from error
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(
-            f'cannot be read ({str(error).splitlines()[0]})', where=path, fix='Download it again'
-        ) from error
+        if not isinstance(array, np.ndarray):
+            raise DataError('is no single array', where=path)
     if array.ndim != ndim or not array.size:
         raise DataError(f'expected {ndim} axes with values, found shape {array.shape}', where=path)
     return array

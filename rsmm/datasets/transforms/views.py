@@ -37,7 +37,7 @@ class MultiView(BaseTransform):
     def __init__(
         self, transforms: Sequence[dict | Sequence[dict]], num_views: int | Sequence[int] = 2
     ) -> None:
-        groups = transforms if isinstance(transforms[0], (list, tuple)) else [transforms]
+        groups: Sequence = transforms if isinstance(transforms[0], (list, tuple)) else [transforms]
         counts = [num_views] * len(groups) if isinstance(num_views, int) else list(num_views)
         if len(counts) != len(groups):
             raise ValueError(f'{len(groups)} pipelines but num_views={num_views}')

@@ -27,6 +27,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         ConfigError: A setting does not exist; mmengine would hand it on to each save.
     """
 
+    best_ckpt_path: str | None
+
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         for key in self.args:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,8 @@ class FeatureMapDumpHook(Hook):
             raise ConfigError(
                 f'the model predicts without its {self.module!r}', where='FeatureMapDumpHook'
             )
-        maps = select_map(*self.seen, self.level)
+        output, shapes = self.seen
+        maps = select_map(output, shapes, self.level)
         self.seen = None
         for features, sample in zip(maps, outputs, strict=True):
             path = self.file_of(sample.img_path)
@@ -140,7 +142,7 @@ class FeatureMapDumpHook(Hook):
             json.dump(record, file, indent=1)
 
     def _write(self, path: Path, features: Tensor, sample) -> None:
-        arrays = {'feat': features.half().numpy(), 'level': np.int64(self.level)}
+        arrays: dict[str, Any] = {'feat': features.half().numpy(), 'level': np.int64(self.level)}
         if not np.isfinite(arrays['feat']).all():
             raise DataError(
                 f'the map of {self.module!r} is not finite in 16 bits', where=sample.img_path

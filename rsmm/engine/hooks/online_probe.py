@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from mmengine.dataset import default_collate
@@ -21,7 +22,7 @@ from rsmm.registry import DATASETS, HOOKS, MODELS
 
 @torch.no_grad()
 def extract_features(
-    model: nn.Module, preprocessor: nn.Module, batches: Iterator[dict]
+    model: Any, preprocessor: nn.Module, batches: Iterable[dict]
 ) -> tuple[Tensor, Tensor]:
     """Pooled features and labels of labelled images.
 
@@ -112,7 +113,7 @@ class OnlineProbeHook(Hook):
             runner.logger.info(f'online probe after {epoch} epochs: {text}')
         barrier()
 
-    def scores(self, model: nn.Module) -> dict[str, float]:
+    def scores(self, model: Any) -> dict[str, float]:
         """Accuracies in percent."""
         preprocessor = self.preprocessor or model.data_preprocessor
         preprocessor.to(next(model.parameters()).device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
@@ -13,6 +13,7 @@ from rsmm.checkpoints.files import write_pointer
 from rsmm.checkpoints.run_files import PAUSED
 from rsmm.engine.pause import PAUSED_STATUS, Paused, requested
 from rsmm.registry import HOOKS
+from rsmm.utils.seams import train_loop, update_is_due
 
 # Asking all processes costs a reduction, which makes a GPU wait for its queue.
 _STEPS_BETWEEN = {'cpu': 1, 'cuda': 10}
@@ -44,7 +45,7 @@ class PauseHook(Hook):
         every = _STEPS_BETWEEN['cuda' if torch.cuda.is_available() else 'cpu']
         if get_world_size() > 1 and (runner.iter + 1) % every:
             return
-        if self._agreed() and _updated(runner):
+        if self._agreed() and update_is_due(runner.optim_wrapper):
             self._pause(runner)
 
     def before_val(self, runner: Runner) -> None:
@@ -81,19 +82,13 @@ class PauseHook(Hook):
         runner.save_checkpoint(folder, name, by_epoch=False)
         if is_main_process():
             write_pointer(runner.work_dir, Path(folder) / name)
+        barrier()  # launchers stop all processes when the first one leaves
         raise Paused(_message(f'after step {runner.iter + 1}', runner.work_dir))
 
 
 def _trains(runner: Runner) -> bool:
     """Whether the run is a training, and this validation a part of it."""
-    return isinstance(runner._train_loop, BaseLoop)
-
-
-def _updated(runner: Runner) -> bool:
-    """Whether no gradients wait for an update that lies ahead."""
-    wrapper = runner.optim_wrapper
-    count = getattr(wrapper, '_accumulative_counts', 1)
-    return count == 1 or wrapper._inner_count % count == 0
+    return isinstance(train_loop(runner), BaseLoop)
 
 
 def _message(when: str, folder: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
@@ -19,7 +21,7 @@ class ProgressHook(Hook):
 
     def __init__(self, description: str = 'Training') -> None:
         self.description = description
-        self.bar = None
+        self.bar: Any = None
 
     def before_train(self, runner) -> None:
         if is_main_process():

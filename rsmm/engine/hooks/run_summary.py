@@ -11,6 +11,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
+from rsmm.utils.seams import all_loops, first_weights
 
 
 @HOOKS.register_module()
@@ -29,7 +30,7 @@ class RunSummaryHook(Hook):
 
 def summary(runner: Runner) -> dict[str, str]:
     """Return what is worth knowing of a run whose loops are built, by name."""
-    loops = {name: getattr(runner, f'_{name}_loop') for name in ('train', 'val', 'test')}
+    loops = dict(zip(('train', 'val', 'test'), all_loops(runner), strict=True))
     loops = {name: loop for name, loop in loops.items() if isinstance(loop, BaseLoop)}
     return {
         'config': str(runner.cfg.filename or ''),
@@ -37,7 +38,7 @@ def summary(runner: Runner) -> dict[str, str]:
         'model': _model(runner),
         'device': _device(runner),
         'schedule': _schedule(runner) if 'train' in loops else '',
-        'checkpoint': str(runner._load_from or ('the newest' if runner._resume else '')),
+        'checkpoint': str(first_weights(runner) or ''),
         'output': str(Path(runner.work_dir)),
     }
 

@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop, Runner
 from rsmm.errors import ConfigError
 from rsmm.models.layers.wrapped import bare_model
 from rsmm.registry import HOOKS
+from rsmm.utils.seams import train_loop
 
 
 @HOOKS.register_module()
@@ -27,7 +28,7 @@ class SemiSupervisedHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Prepare the rule if the run trains."""
-        if not isinstance(runner._train_loop, BaseLoop):
+        if not isinstance(train_loop(runner), BaseLoop):
             return
         model = bare_model(runner)
         rule = getattr(model, 'rule', None)

@@ -68,7 +68,9 @@ class KNNTestLoop(FeatureTestLoop):
 
     def _bank(self) -> tuple[Tensor, Tensor]:
         """Features and labels of the labelled samples of all processes, each sample once."""
-        features, labels, indices = [], [], []
+        features: list[Tensor] = []
+        labels: list[Tensor] = []
+        indices: list[int] = []
         batches = self.bank_dataloader
         for batch in track(batches, 'Extracting the bank') if is_main_process() else batches:
             part, samples = self.features(batch)
@@ -77,7 +79,7 @@ class KNNTestLoop(FeatureTestLoop):
             indices += [sample.sample_idx for sample in samples]
         parts = [torch.cat(features), torch.cat(labels), torch.tensor(indices)]
         device = parts[0].device
-        features, labels, indices = (torch.cat(all_gather(part.to(device))) for part in parts)
+        every, truth, rows = (torch.cat(all_gather(part.to(device))) for part in parts)
         # Samplers repeat some samples, so every process holds as many.
-        _, first = np.unique(indices.cpu().numpy(), return_index=True)
-        return features[first], labels[first]
+        _, first = np.unique(rows.cpu().numpy(), return_index=True)
+        return every[first], truth[first]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterLoop
 
 from rsmm.errors import ConfigError
 from rsmm.registry import LOOPS
+from rsmm.utils.seams import all_loops
 
 
 class _Resumable:
@@ -22,6 +24,12 @@ class _Resumable:
 
     owes_validation = False
     in_validation = False
+    # Of the loop of mmengine's that it is mixed into.
+    runner: Any
+    val_begin: int
+    dynamic_milestones: Any
+    dynamic_intervals: Any
+    _decide_current_val_interval: Any
 
     def position(self, epoch: int, step: int) -> dict:
         """Return what a checkpoint at this epoch and step has to remember."""
@@ -52,7 +60,7 @@ class _Resumable:
         raise NotImplementedError
 
     def _due(self, count: int, last: int) -> bool:
-        if self.runner._val_loop is None or count < max(1, self.val_begin):
+        if all_loops(self.runner)[1] is None or count < max(1, self.val_begin):
             return False
         place = bisect.bisect(self.dynamic_milestones, count + 1)
         return count % self.dynamic_intervals[place - 1] == 0 or count == last
@@ -71,10 +79,12 @@ class EpochBasedTrainLoop(_Resumable, MMEngineEpochLoop):
         self._done = 0  # steps of the current epoch that the resumed run has behind it
         self._begun: int | None = None  # step at which the current epoch began
 
+    dataloader: Any
+
     def run_epoch(self) -> None:
         """Do what is left of the epoch."""
         self._begun = self._iter - self._done
-        loader = self.dataloader
+        loader: Any = self.dataloader
         if self._done:
             self.dataloader = Rest(loader, self._done)
         try:
@@ -108,7 +118,7 @@ class EpochBasedTrainLoop(_Resumable, MMEngineEpochLoop):
 
     def _validates_at(self, epoch: int, step: int) -> bool:
         within = self._begun is not None and epoch == self._epoch
-        return not within and self._due(epoch, self._max_epochs)
+        return not within and self._due(epoch, self.max_epochs)
 
 
 class Rest:
@@ -122,7 +132,7 @@ class Rest:
         skipped: Batches to leave out.
     """
 
-    def __init__(self, loader: Iterable, skipped: int) -> None:
+    def __init__(self, loader: Any, skipped: int) -> None:
         self.loader, self.skipped = loader, skipped
 
     def __len__(self) -> int:
@@ -147,4 +157,4 @@ class IterBasedTrainLoop(_Resumable, MMEngineIterLoop):
     """mmengine's loop over steps, which knows what it owes. Arguments are mmengine's."""
 
     def _validates_at(self, epoch: int, step: int) -> bool:
-        return self._due(step, self._max_iters)
+        return self._due(step, self.max_iters)

@@ -64,7 +64,7 @@ def assign_like_dense(
         return Assignment(nothing, nothing, np.zeros(0, bool))
     turned = shape[1] < shape[0]  # SciPy walks along the shorter side
     first, second = (column, row) if turned else (row, column)
-    search = _Search(first, second, reward, sorted(shape))
+    search = _Search(first, second, reward, (min(shape), max(shape)))
     search.run()
     cost = -np.asarray(reward, np.float64)
     u, v = np.array(search.u), np.array(search.v)
@@ -91,7 +91,9 @@ class _Path:
 class _Search:
     """State of the assignment: prices of rows and columns, and who has whom."""
 
-    def __init__(self, row, column, reward, shape) -> None:
+    def __init__(
+        self, row: np.ndarray, column: np.ndarray, reward: np.ndarray, shape: tuple[int, int]
+    ) -> None:
         self.rows, self.columns = shape
         self.cost: list[dict[int, float]] = [{} for _ in range(self.rows)]
         for i, j, value in zip(row.tolist(), column.tolist(), reward.tolist(), strict=True):
@@ -204,7 +206,14 @@ class _Search:
                 return
 
 
-def _tied(row, column, chosen, slack, u, v) -> np.ndarray:
+def _tied(
+    row: np.ndarray,
+    column: np.ndarray,
+    chosen: np.ndarray,
+    slack: np.ndarray,
+    u: np.ndarray,
+    v: np.ndarray,
+) -> np.ndarray:
     """Which chosen pairs lie on a closed way of pairs that cost nothing more.
 
     Exchanging the pairs along such a way gives another assignment of the same reward. Being without

@@ -134,7 +134,14 @@ def _draw(rng: np.random.Generator, names: np.ndarray, by_group: bool) -> np.nda
     return np.concatenate([np.flatnonzero(names == name) for name in drawn])
 
 
-def _check(truth, scores, groups, resamples, level, by_group) -> None:
+def _check(
+    truth: np.ndarray,
+    scores: np.ndarray,
+    groups: Sequence[str] | None,
+    resamples: int,
+    level: float,
+    by_group: bool,
+) -> None:
     counts = {len(truth), len(scores), len(truth) if groups is None else len(groups)}
     if len(counts) > 1 or 0 in counts:
         raise DataError(f'classes, scores and groups of {sorted(counts)} samples')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from rsmm.errors import DataError
 from rsmm.evaluation.functional.segmentation import as_array, counted_pixels
 
 
-def change_counts(pred, target, ignore=None) -> np.ndarray:
+def change_counts(pred: Any, target: Any, ignore: Any = None) -> np.ndarray:
     """Count pixels of two binary maps.
 
     Args:
@@ -43,7 +44,7 @@ def _binary(values: np.ndarray) -> np.ndarray:
     return values != 0
 
 
-def scores_from_counts(counts: Sequence[int]) -> dict[str, float]:
+def scores_from_counts(counts: Sequence[int] | np.ndarray) -> dict[str, float]:
     """Return precision, recall, F1, IoU and Cohen's kappa of counts (TP, FP, FN, TN).
 
     Values are 0..1 (kappa: at most 1, negative when worse than chance); 0 where undefined.
@@ -66,7 +67,7 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def binary_change_scores(pred, target, ignore=None) -> dict[str, float]:
+def binary_change_scores(pred: Any, target: Any, ignore: Any = None) -> dict[str, float]:
     """Score a change map over all its pixels together (micro).
 
     Args:

@@ -184,8 +184,7 @@ def _read(frame: Frame, where: str) -> tuple[list, FootprintSet]:
 def _check_unique(ids: list, where: str) -> None:
     if len(set(ids)) == len(ids):
         return
-    seen: set = set()
-    double = next(name for name in ids if name in seen or seen.add(name))
+    double = next(name for place, name in enumerate(ids) if name in ids[:place])
     raise DataError(
         f'id {double!r} occurs {ids.count(double)} times',
         where=where,
@@ -249,7 +248,13 @@ def _lie_apart(truth: np.ndarray, proposals: np.ndarray) -> bool:
     return bool((low > high).any())
 
 
-def _change(matches, truth_ids, proposal_ids, seen_truth: set, seen_proposals: set) -> np.ndarray:
+def _change(
+    matches: Sequence,
+    truth_ids: Sequence,
+    proposal_ids: Sequence,
+    seen_truth: set,
+    seen_proposals: set,
+) -> np.ndarray:
     """Counts (tp, fp, fn) of new buildings of one month."""
     new_truth = {g for g in truth_ids if g not in seen_truth}
     new_proposals = {p for p in proposal_ids if p not in seen_proposals}

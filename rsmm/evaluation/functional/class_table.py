@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +31,12 @@ def class_table(
     Returns:
         Aligned lines; ``-`` where a class occurs neither in the truth nor in the prediction.
     """
-    scores = seg_scores(matrix, ignore, include_background, background)
+    scores: Any = seg_scores(matrix, ignore, include_background, background)
     left_out = {ignore} if isinstance(ignore, int) else set(ignore or ())
     if not include_background:
         left_out.add(background)
     support = np.asarray(matrix).sum(axis=1)
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for label, name in enumerate(classes):
         if label in left_out:
             continue

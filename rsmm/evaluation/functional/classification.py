@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rsmm.errors import DataError
+from rsmm.utils.text import markdown_cell
 
 #: Columns of a report.
 COLUMNS = ('class', 'precision', 'recall', 'f1', 'support')
@@ -49,8 +50,8 @@ def class_report(
         for k, name in enumerate(classes)
     ]
     present = (support > 0) | np.isin(np.arange(len(classes)), predicted)
-    means = [float(column[present].mean()) for column in columns]
-    return [*rows, ('macro mean', *means, len(truth))]
+    precision, recall, f1 = (float(column[present].mean()) for column in columns)
+    return [*rows, ('macro mean', precision, recall, f1, len(truth))]
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -78,7 +79,11 @@ def format_report(rows: Sequence[tuple], markdown: bool = False) -> str:
         markdown: GitHub table instead of plain columns.
     """
     cells = [COLUMNS] + [
-        (name, *(f'{value:.1f}' for value in numbers), str(support))
+        (
+            markdown_cell(name) if markdown else name,
+            *(f'{value:.1f}' for value in numbers),
+            str(support),
+        )
         for name, *numbers, support in rows
     ]
     width = [max(len(row[k]) for row in cells) for k in range(len(COLUMNS))]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
 
-def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
+def cluster_purity(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> float:
     """Share of samples that bear the commonest label of their cluster.
 
     Args:
@@ -30,13 +30,13 @@ def cluster_purity(labels: Sequence, clusters: Sequence) -> float:
     return float(counts.max(axis=0).sum() / counts.sum())
 
 
-def contingency(labels: Sequence, clusters: Sequence) -> np.ndarray:
+def contingency(labels: Sequence | np.ndarray, clusters: Sequence | np.ndarray) -> np.ndarray:
     """Count samples by class and cluster, ``(classes, clusters)`` int64.
 
     Raises:
         DataError: Their lengths differ, or there are no samples.
     """
-    labels, clusters = np.asarray(labels).ravel(), np.asarray(clusters).ravel()
+    labels, clusters = (np.asarray(part).ravel() for part in (labels, clusters))
     if len(labels) != len(clusters) or not len(labels):
         raise DataError(
             f'{len(labels)} labels and {len(clusters)} clusters', where='cluster_purity'
@@ -49,7 +49,7 @@ def contingency(labels: Sequence, clusters: Sequence) -> np.ndarray:
 
 
 def kmeans_scores(
-    features: np.ndarray, labels: Sequence, k: int, seed: int = 42
+    features: np.ndarray, labels: Sequence | np.ndarray, k: int, seed: int = 42
 ) -> dict[str, float]:
     """Cluster features and compare the clusters with the classes.
 
@@ -102,7 +102,10 @@ def fit_kmeans(features: np.ndarray, k: int, seed: int = 42) -> KMeans:
 
 
 def purity_table(
-    features: np.ndarray, labels: Sequence, ks: Sequence[int], seeds: Sequence[int]
+    features: np.ndarray,
+    labels: Sequence | np.ndarray,
+    ks: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[dict[str, float]]:
     """Scores for each number of clusters, mean and deviation over seeds (N - 1; 0 for one seed).
 

@@ -12,7 +12,7 @@ _CHUNK = 512  # queries compared at a time
 
 
 def event_means(
-    features: np.ndarray, events: Sequence, labels: Sequence
+    features: np.ndarray, events: Sequence | np.ndarray, labels: Sequence | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Average the pair vectors of each event.
 
@@ -39,10 +39,10 @@ def event_means(
 
 def retrieval_scores(
     features: np.ndarray,
-    labels: Sequence,
+    labels: Sequence | np.ndarray,
     ks: Sequence[int] = (25,),
     positive: object = None,
-    groups: Sequence | None = None,
+    groups: Sequence | np.ndarray | None = None,
 ) -> dict[str, float]:
     """Let each positive sample query all others by cosine similarity.
 
@@ -67,12 +67,13 @@ def retrieval_scores(
         DataError: No query, values that are not finite, or k beyond the number of candidates.
     """
     labels = np.asarray(labels)
-    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    if not len(features) == len(labels) == len(groups):
-        raise DataError(f'{len(features)} features, {len(labels)} labels, {len(groups)} groups')
+    group = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    if not len(features) == len(labels) == len(group):
+        raise DataError(f'{len(features)} features, {len(labels)} labels, {len(group)} groups')
     if not np.isfinite(features).all():
         raise DataError('features hold NaN or infinity', fix='Look at the run that made them')
-    wanted = np.ones(len(labels), bool) if positive is None else labels == positive
+    every = np.ones(len(labels), bool)
+    wanted = every if positive is None else np.asarray(labels == positive) & every
     if not wanted.any():
         raise DataError(f'no sample has the label {positive!r}; there are {_names(labels)}')
     unit = np.asarray(features, np.float64)
@@ -81,7 +82,7 @@ def retrieval_scores(
     queries = np.flatnonzero(wanted)
     for part in np.array_split(queries, max(1, -(-len(queries) // _CHUNK))):
         similarity = unit[part] @ unit.T
-        similarity[groups[part][:, None] == groups[None]] = -np.inf
+        similarity[group[part][:, None] == group[None]] = -np.inf
         order = np.argsort(-similarity, axis=1, kind='stable')
         for query, ranked, values in zip(part, order, similarity, strict=True):
             candidates = ranked[: int(np.isfinite(values).sum())]
@@ -116,7 +117,7 @@ def _averages(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def split_events(
-    events: Sequence, labels: Sequence, share: float = 0.5, seed: int = 0
+    events: Sequence | np.ndarray, labels: Sequence | np.ndarray, share: float = 0.5, seed: int = 0
 ) -> np.ndarray:
     """Draw whole events for testing, the same share of each label.
 
@@ -149,8 +150,8 @@ def split_events(
 
 def probe_events(
     features: np.ndarray,
-    events: Sequence,
-    labels: Sequence,
+    events: Sequence | np.ndarray,
+    labels: Sequence | np.ndarray,
     positive: object,
     k: int = 20,
     seeds: Sequence[int] = range(5),

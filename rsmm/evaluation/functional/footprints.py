@@ -70,7 +70,9 @@ def f1_score(tp: float, fp: float, fn: float) -> float:
 
 
 def footprint_counts(
-    truth: Sequence[shapely.Geometry], proposals: Sequence[shapely.Geometry], min_iou: float = 0.5
+    truth: Sequence[shapely.Geometry] | np.ndarray,
+    proposals: Sequence[shapely.Geometry] | np.ndarray,
+    min_iou: float = 0.5,
 ) -> tuple[int, int, int]:
     """Count matched, spurious and missed buildings of one image.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def multilabel_f1(
     return float((2 * hits[size > 0] / size[size > 0]).mean())
 
 
-def _checked(labels, scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     labels, scores = np.asarray(labels), np.asarray(scores)
     if labels.shape != scores.shape or labels.ndim != 2:
         raise DataError(f'expected (N, C) twice, found {labels.shape} and {scores.shape}')

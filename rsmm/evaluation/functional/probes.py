@@ -57,8 +57,8 @@ def retrieval_at_k(
     count = len(features)
     if not 1 <= k < count:
         raise ConfigError(f'k must lie in 1..{count - 1} ({count} images), got {k}')
-    chosen = np.random.default_rng(seed).permutation(count)[:queries]
-    chosen = torch.from_numpy(chosen).to(features.device)
+    drawn = np.random.default_rng(seed).permutation(count)[:queries]
+    chosen = torch.from_numpy(drawn).to(features.device)
     unit = F.normalize(features.float(), dim=1)
     similarity = unit[chosen] @ unit.T
     similarity.scatter_(1, chosen[:, None], -torch.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence, Set
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,12 @@ from rsmm.errors import ConfigError, DataError
 ABSENT = ('skip', 'zero', 'one')
 
 
-def as_array(values) -> np.ndarray:
+def as_array(values: Any) -> np.ndarray:
     """Return a tensor or array-like as an array on the host."""
     return np.asarray(values.detach().cpu() if hasattr(values, 'detach') else values)
 
 
-def counted_pixels(target: np.ndarray, ignore) -> np.ndarray:
+def counted_pixels(target: np.ndarray, ignore: Any) -> np.ndarray:
     """Return where pixels count.
 
     Args:
@@ -45,7 +46,7 @@ def counted_pixels(target: np.ndarray, ignore) -> np.ndarray:
 
 
 def confusion_matrix(
-    pred, target, num_classes: int, ignore: int | Sequence[int] | None = None
+    pred: Any, target: Any, num_classes: int, ignore: int | Sequence[int] | None = None
 ) -> np.ndarray:
     """Count pixels by true and predicted class.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class BinaryReport(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.group = group
-        self.settings = dict(resamples=resamples, by_group=by_group, seed=seed)
+        self.settings: dict[str, Any] = dict(resamples=resamples, by_group=by_group, seed=seed)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep image, class, score of class 1 and group of each sample."""

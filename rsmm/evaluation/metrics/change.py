@@ -68,5 +68,7 @@ class ChangeMetric(BaseMetric):
             for batch, counts in results:
                 batches[batch] = batches.get(batch, 0) + counts
             parts = [scores_from_counts(counts) for counts in batches.values()]
-            scores |= {f'batch_{key}': np.mean([part[key] for part in parts]) for key in scores}
+            scores |= {
+                f'batch_{key}': float(np.mean([part[key] for part in parts])) for key in scores
+            }
         return {key: 100 * float(value) for key, value in scores.items()}

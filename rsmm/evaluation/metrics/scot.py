@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -56,7 +57,7 @@ class FootprintMetric(BaseMetric):
         check_terms(self.loss)
         self.instances = instances
         self.min_iou = min_iou
-        self.instances_from = {
+        self.instances_from: dict[str, Any] = {
             'threshold': threshold,
             'min_area': min_area,
             'watershed': watershed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -14,7 +15,7 @@ from rsmm.evaluation.functional.segmentation import confusion_matrix, seg_scores
 from rsmm.registry import METRICS
 
 
-def maps_of(sample: Mapping) -> tuple:
+def maps_of(sample: Mapping) -> tuple[Any, Any]:
     """Return prediction and truth of one of mmseg's data samples.
 
     Raises:
@@ -82,7 +83,7 @@ class SegMetric(BaseMetric):
         """Score the sum of the matrices."""
         matrix = np.sum(results, axis=0)
         scored = self.void, self.include_background, self.background
-        scores = seg_scores(matrix, *scored, self.absent)
+        scores: Any = seg_scores(matrix, *scored, self.absent)
         table = class_table(matrix, self.dataset_meta['classes'], *scored)
         print_log(f'\n{table}', 'current')
         named = {key: 100 * scores[key] for key in ('oa', 'miou', 'macc', 'mf1')}

@@ -30,6 +30,8 @@ class LightTemporalAttention(nn.Module):
         period: Longest wavelength of the encoding of dates in days, divided by 2 pi.
     """
 
+    frequency: torch.Tensor
+
     def __init__(
         self,
         in_channels: int,

@@ -71,7 +71,7 @@ class ViTExtraToken(VisionTransformer):
             token = torch.empty(1, 1, self.embed_dims)
             self.token_embed = nn.Parameter(nn.init.normal_(token, std=0.02))
         self._starting = False
-        self._register_load_state_dict_pre_hook(self._keep_token)
+        self.register_load_state_dict_pre_hook(_keep_token)
 
     def init_weights(self) -> None:
         """Load pretrained weights if the config names some; nothing else is changed.
@@ -85,11 +85,6 @@ class ViTExtraToken(VisionTransformer):
                 BaseModule.init_weights(self)
             finally:
                 self._starting = False
-
-    def _keep_token(self, state_dict: dict, prefix: str, *args) -> None:
-        # Only at the start of a training: a trained network without its token is damaged.
-        if self._starting and self.extra_token != 'none':
-            state_dict.setdefault(f'{prefix}token_embed', self.token_embed.detach().clone())
 
     def forward(
         self, x: Tensor, token: Tensor | None = None, with_token: bool = True
@@ -132,3 +127,9 @@ class ViTExtraToken(VisionTransformer):
             num_extra_tokens=self.num_extra_tokens,
         )
         return self.pre_norm(self.drop_after_pos(tokens + positions))
+
+
+def _keep_token(network: ViTExtraToken, state_dict: dict, prefix: str, *args) -> None:
+    # Only at the start of a training: a trained network without its token is damaged.
+    if network._starting and network.extra_token != 'none':
+        state_dict.setdefault(f'{prefix}token_embed', network.token_embed.detach().clone())

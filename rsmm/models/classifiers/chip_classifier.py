@@ -10,6 +10,7 @@ from torch import Tensor
 from rsmm.errors import ConfigError
 from rsmm.models.layers.symmetry import VIEWS, symmetry
 from rsmm.registry import MODELS
+from rsmm.utils.seams import labelled
 
 
 @MODELS.register_module()
@@ -57,4 +58,4 @@ class ChipClassifier(ImageClassifier):
             for code in range(self.views)
         ]
         mean = torch.stack(scores).mean(dim=0)
-        return self.head._get_predictions(mean.log(), data_samples)
+        return labelled(self.head, mean.log(), data_samples)

@@ -103,7 +103,7 @@ def hungarian(cost: Tensor) -> tuple[Tensor, Tensor]:
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
-    return tuple(torch.as_tensor(part, device=cost.device) for part in (rows, columns))
+    return torch.as_tensor(rows, device=cost.device), torch.as_tensor(columns, device=cost.device)
 
 
 def match_costs(

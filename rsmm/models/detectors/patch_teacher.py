@@ -39,6 +39,9 @@ class PatchTeacher(nn.Module):
         CheckpointError: The file does not hold these weights.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         backbone: dict,

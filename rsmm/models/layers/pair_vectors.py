@@ -28,7 +28,8 @@ def pair_vectors(backbone: Callable, dates: Sequence[Tensor], weights: Tensor) -
     for images in dates:
         found = backbone(images)
         last = (found if isinstance(found, Tensor) else found[-1]).float()
-        cells = F.adaptive_avg_pool2d(weights[:, None].to(last), last.shape[2:])[:, 0]
+        height, width = last.shape[2:]
+        cells = F.adaptive_avg_pool2d(weights[:, None].to(last), (height, width))[:, 0]
         halves.append(masked_pool(last, cells))
     return torch.cat([halves[0], halves[-1]], dim=1)
 

@@ -6,10 +6,14 @@ by an autograd-aware all-reduce, so that two processes see the statistics of one
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+
+from rsmm.utils.seams import is_batch_norm
 
 
 class CPUSyncBatchNorm(nn.BatchNorm2d):
@@ -55,13 +59,13 @@ class CPUSyncBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance * count / (count - 1), momentum)
 
 
-def convert_cpu_sync_batchnorm(module: nn.Module) -> nn.Module:
+def convert_cpu_sync_batchnorm(module: Any) -> Any:
     """Replace every batch normalisation below ``module`` by :class:`CPUSyncBatchNorm`.
 
     Parameters, buffers and the training flag carry over.
     """
     converted = module
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if is_batch_norm(module):
         converted = CPUSyncBatchNorm(
             module.num_features,
             module.eps,

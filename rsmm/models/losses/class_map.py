@@ -42,6 +42,8 @@ class SegLoss(nn.Module):
         ignore_index: Label that does not count.
     """
 
+    weight: torch.Tensor | None
+
     def __init__(
         self,
         class_weight: Sequence[float] | None = None,

@@ -43,6 +43,7 @@ class DenseModel(ScopedModel):
         backbone: dict,
         decode_head: dict,
         loss: dict,
+        *,
         frozen: bool = False,
         multiple: int = 32,
         keep_logits: bool = False,

@@ -20,7 +20,7 @@ class RasterSegmentor(DenseModel):
     """
 
     @property
-    def num_dates(self) -> int | None:
+    def num_dates(self) -> int | None:  # type: ignore[override]  # a constant of others
         """1, or None with a preprocessor of series."""
         return None if isinstance(self.data_preprocessor, SeriesPreprocessor) else 1
 

@@ -70,6 +70,11 @@ class ChangeFlags(nn.Module):
         keep: Share of the old value in a running average.
     """
 
+    ratio: Tensor
+    seen: Tensor
+    flag: Tensor
+    distances: Tensor
+
     def __init__(self, num_samples: int = 0, evidence: str = 'ratio', keep: float = 0.8) -> None:
         super().__init__()
         if evidence not in EVIDENCE or not 0 <= keep < 1:

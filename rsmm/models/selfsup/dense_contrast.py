@@ -123,12 +123,12 @@ class DenseContrast(BaseSelfSupervisor):
             )
         first, second = (self.projector(self._map(view)).float() for view in inputs)
         moved = move_maps(second, self._matrices(data_samples, second), self.sampling)
-        parts = [sub_maps(maps, self.grid) for maps in (first, moved)]
+        a, b = (sub_maps(maps, self.grid) for maps in (first, moved))
         if self.keep < 1:
-            count = max(2, round(self.keep * len(parts[0])))
-            chosen = torch.randperm(len(parts[0]), device=first.device)[:count]
-            parts = [part[chosen] for part in parts]
-        return {'loss': dense_nt_xent(*parts, self.temperature)}
+            count = max(2, round(self.keep * len(a)))
+            chosen = torch.randperm(len(a), device=first.device)[:count]
+            a, b = a[chosen], b[chosen]
+        return {'loss': dense_nt_xent(a, b, self.temperature)}
 
     def _map(self, images: Tensor) -> Tensor:
         found = self.neck(self.backbone(images))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Reconstruction:
 
 
 @torch.no_grad()
-def reconstruct(model: nn.Module, inputs: Tensor) -> Reconstruction:
+def reconstruct(model: Any, inputs: Tensor) -> Reconstruction:
     """Mask, encode and redraw images; which patches are masked is drawn from torch's generator.
 
     With normalised targets (``norm_pix``) a patch is drawn with the mean and deviation of the

@@ -38,6 +38,7 @@ class MoCo(MomentumContrast):
         backbone: dict | nn.Module,
         neck: dict | nn.Module | None = None,
         feat_dim: int = 128,
+        *,
         num_spaces: int = 1,
         **kwargs,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -63,7 +64,9 @@ class PairContrast(SimCLR):
         super().__init__(*args, temperature=temperature, **kwargs)
         self.joint = joint
 
-    def loss(self, inputs: Sequence[Tensor], data_samples: Sequence, **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Any = None, **kwargs
+    ) -> dict[str, Tensor]:
         """Loss of a batch.
 
         Args:
@@ -81,6 +84,7 @@ class PairContrast(SimCLR):
                 fix="Use dict(type='EventViews') in the pipeline",
             )
         weights = sample_weights(data_samples, inputs[0].device)  # (N, 2, h, w)
+        maps: Sequence[Tensor]
         if self.joint:
             maps = self._map(torch.cat(list(inputs))).chunk(len(inputs))
         else:

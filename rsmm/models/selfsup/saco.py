@@ -77,7 +77,7 @@ class BandGrouper(nn.Module):
         textures, names = images, self.bands
         if not self.made_by_loader:
             textures = texture_bands(images, **self.texture)
-            names = [TEXTURE_PREFIX + band for band in self.bands]
+            names = tuple(TEXTURE_PREFIX + band for band in self.bands)
         return torch.cat([stacked, stack_groups(textures, names, self.texture_groups)])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
@@ -33,6 +35,7 @@ class SimCLR(BaseSelfSupervisor):
         self,
         backbone: dict,
         neck: dict,
+        *,
         temperature: float = 0.2,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -49,7 +52,7 @@ class SimCLR(BaseSelfSupervisor):
         )
         self.temperature = temperature
 
-    def loss(self, inputs: list[Tensor], data_samples=None, **kwargs) -> dict[str, Tensor]:
+    def loss(self, inputs: Sequence[Tensor], data_samples=None, **kwargs) -> dict[str, Tensor]:
         """Loss of a batch of two views ``(N, C, H, W)`` each.
 
         Raises:

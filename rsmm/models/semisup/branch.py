@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from rsmm.models.semisup.batch import Outputs, View
 from rsmm.models.semisup.processes import join_rows
+from rsmm.utils.seams import is_batch_norm
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Branch:
         is_student: Learns from another network's targets.
     """
 
-    parts: Mapping[str, nn.Module]
+    parts: Mapping[str, Any]
     is_student: bool = False
 
     def part(self, name: str) -> nn.Module | None:
@@ -131,7 +133,7 @@ def batch_norms(parts: Mapping[str, nn.Module]) -> Iterator[nn.Module]:
     """Batch normalisations in a network, in order."""
     for part in parts.values():
         for module in part.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if is_batch_norm(module):
                 yield module
 
 
@@ -151,7 +153,7 @@ def evaluating(parts: Mapping[str, nn.Module]) -> Iterator[None]:
 @contextmanager
 def kept_statistics(parts: Mapping[str, nn.Module]) -> Iterator[None]:
     """Leave the running statistics of batch normalisation as they are inside the block."""
-    layers = list(batch_norms(parts))
+    layers: list[Any] = list(batch_norms(parts))
     before = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -145,8 +146,8 @@ class SSLClassifier(ImageClassifier):
         self.follow_average()
         warming = rule.warming
         learning = rule.learning or self.shown_anyway
-        learning = [name for name in learning if not warming or name.startswith('labelled')]
-        seen = [branch.see({name: batch.views[name] for name in learning}) for branch in branches]
+        shown = [name for name in learning if not warming or name.startswith('labelled')]
+        seen = [branch.see({name: batch.views[name] for name in shown}) for branch in branches]
         with torch.no_grad():
             rule.observe(seen[0], batch)
             target = None if warming else self.make_targets(seen[0], batch, branches[0])
@@ -228,7 +229,7 @@ class SSLClassifier(ImageClassifier):
         return self.rule.predicted(branch.logits(view), branch, inputs)
 
 
-def add_asked_parts(owner, head: nn.Module, rule: Rule) -> None:
+def add_asked_parts(owner, head: Any, rule: Rule) -> None:
     """Add the modules that a rule asks for to a network, which has ``head`` on top of it."""
     channels = head.in_channels
     if 'projector' in rule.asks:
@@ -244,7 +245,7 @@ def averaged_copy(parts: Mapping[str, nn.Module]) -> nn.ModuleDict:
     return nn.ModuleDict(copy.deepcopy(dict(parts))).requires_grad_(False)
 
 
-def built_head(head: dict | nn.Module) -> nn.Module:
+def built_head(head: dict | nn.Module) -> Any:
     """Build a head; its own loss, which is not used, is named so that any scope finds it."""
     if isinstance(head, nn.Module):
         return head
@@ -253,5 +254,5 @@ def built_head(head: dict | nn.Module) -> nn.Module:
     return MODELS.build(head)
 
 
-def _built(module: dict | nn.Module) -> nn.Module:
+def _built(module: dict | nn.Module) -> Any:
     return module if isinstance(module, nn.Module) else MODELS.build(module)

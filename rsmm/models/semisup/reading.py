@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ _MADE_BY = {
 
 def read_batch(
     inputs: Mapping[str, Tensor] | Tensor,
-    data_samples: Mapping[str, Sequence] | Sequence,
+    data_samples: Any,
     rule: Rule,
     generator: torch.Generator,
 ) -> Batch:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import ModuleDict
@@ -93,7 +94,9 @@ class STSSLClassifier(SSLClassifier):
         self.distill = distill if distill_weight else 'none'
         self.distill_weight = distill_weight
         self.predict_with = predict_with
-        self._teacher_configs = [copy.deepcopy(part) for part in (backbone, head, metadata)]
+        self._teacher_configs: list[Any] = [
+            copy.deepcopy(part) for part in (backbone, head, metadata)
+        ]
         self._untrained_heads = untrained_heads
         token = 'none' if self.distill == 'none' else 'const'
         super().__init__(
@@ -108,7 +111,7 @@ class STSSLClassifier(SSLClassifier):
     #: Rules that mix all images still leave something to compare the tokens on.
     shown_anyway = ('labelled',)
 
-    def _check_head(self, head: nn.Module) -> None:
+    def _check_head(self, head: Any) -> None:
         """Build the teacher, too: the base class needs it right after."""
         super()._check_head(head)
         backbone, head_config, metadata = self._teacher_configs

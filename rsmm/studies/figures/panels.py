@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _predicted(column: Column, options, include, device: str):
     from rsmm.apis.model import build_model
     from rsmm.registry import DATASETS
 
-    model = build_model(column.config, column.checkpoint, device=device, options=options)
+    model: Any = build_model(column.config, column.checkpoint, device=device, options=options)
     settings = load_config(column.config, options).test_dataloader.dataset
     if include is not None:
         settings['include'] = tuple(include)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ def draw_reconstructions(
         data = DATASETS.build(cfg.train_dataloader.dataset)
     samples = draw_samples(data, num, seed=seed)
     images = torch.stack([views_of(sample)[0] for sample in samples])
-    preprocessor = model.data_preprocessor
+    preprocessor: Any = model.data_preprocessor
     inputs = preprocessor({'inputs': images}, False)['inputs']
     torch.manual_seed(seed)
     result = reconstruct(model, inputs)

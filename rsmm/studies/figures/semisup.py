@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def draw_semisup_views(
     cfg = load_config(config, options)
     init_default_scope('rsmm')
     cfg.train_dataloader.num_workers = 0
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+    loader: Any = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     preprocessor = MODELS.build(model_settings(cfg)['data_preprocessor'])
     inputs = preprocessor(next(iter(loader)), True)['inputs']
     names = [name for name in inputs if not name.startswith('labelled')]
@@ -54,9 +55,8 @@ def _colour_bands(bands: Sequence[str] | None, batch: torch.Tensor) -> list[int]
     found = [next((bands.index(n) for n in names if n in bands), None) for names in wanted] if (
         bands
     ) else [None]  # fmt: skip
-    if None in found:
-        return list(range(min(3, batch.shape[1])))
-    return found
+    places = [place for place in found if place is not None]
+    return places if len(places) == len(found) else list(range(min(3, batch.shape[1])))
 
 
 def draw_pseudo_labels(work_dirs: Sequence[str], out: str) -> None:

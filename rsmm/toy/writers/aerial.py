@@ -80,7 +80,8 @@ def _dota_line(box: tuple[int, int, int, int], label: int) -> str:
 
 
 def _coco(scenes: list[tuple[str, Scene]]) -> dict:
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number, (name, scene) in enumerate(scenes, start=1):
         height, width = scene.image.shape[:2]
         images.append({'id': number, 'file_name': name, 'height': height, 'width': width})

@@ -66,8 +66,8 @@ def _fill(out: Path, seed: int, scenes: int, size: int) -> None:
         transform = (GSD, 0, place.left, 0, -GSD, place.top)
         image = to_uint8(world.render(*window, RGB_CAMERA.band_names))
         write_geotiff(out / 'image_RGB' / f'{stem}.tif', image, transform)
-        label = index_to_colours(table[world.land_cover(*window)], PALETTES['gid5'])
-        write_geotiff(out / 'label_5classes' / f'{stem}_label.tif', label, transform)
+        colours = index_to_colours(table[world.land_cover(*window)], PALETTES['gid5'])
+        write_geotiff(out / 'label_5classes' / f'{stem}_label.tif', colours, transform)
 
 
 def _shores(world: World, count: int, pixels: int) -> list[Place]:

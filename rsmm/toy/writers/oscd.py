@@ -119,7 +119,8 @@ def _development(cover: np.ndarray) -> np.ndarray:
 def _write_outline(path: Path, place: Place, shape: tuple[int, int]) -> None:
     right, bottom = place.left + shape[1] * GSD, place.top - shape[0] * GSD
     corners = [(place.left, place.top), (right, place.top), (right, bottom), (place.left, bottom)]
-    latitude, longitude = lat_lon(*zip(*corners, corners[0], strict=True))
+    east, north = zip(*corners, corners[0], strict=True)
+    latitude, longitude = lat_lon(east, north)
     ring = [[float(x), float(y)] for x, y in zip(longitude, latitude, strict=True)]
     feature = {
         'type': 'Feature',

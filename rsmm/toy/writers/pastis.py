@@ -119,8 +119,8 @@ def _label(world: World, left: float, top: float, size: int) -> np.ndarray:
     """Class of each pixel, (H, W) uint8."""
     survey = world.survey(left, top, size, GSD, _LABEL_DAY)
     table = np.full(len(Crop), VOID, np.uint8)
-    for crop, label in _CLASSES.items():
-        table[crop] = label
+    for crop, number in _CLASSES.items():
+        table[crop] = number
     fields = np.isin(survey.cover, (Cover.ANNUAL, Cover.PERMANENT, Cover.PASTURE))
     label = np.where(fields, table[survey.crop], BACKGROUND)
     label[fields & (draw(survey.parcel, 60) < _UNKNOWN)] = VOID

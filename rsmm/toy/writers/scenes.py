@@ -48,7 +48,7 @@ def choose_places(
     count: int,
     size: int,
     name: str,
-    years: tuple[int, int],
+    years: Sequence[int],
     changed: float | None = None,
 ) -> list[Place]:
     """Draw places around towns and in the open country.
@@ -99,9 +99,7 @@ def _candidates(world: World, most: int, extent: float, name: str):
         yield float(round(x, -1)), float(round(y, -1))
 
 
-def _built_between(
-    world: World, left: float, top: float, size: int, years: tuple[int, int]
-) -> float:
+def _built_between(world: World, left: float, top: float, size: int, years: Sequence[int]) -> float:
     pixels = max(1, round(size * GSD / _SURVEY_GSD))
     before, after = (
         np.isin(world.land_cover(left, top, pixels, _SURVEY_GSD, f'{year}-07-01'), _BUILT)
@@ -110,7 +108,9 @@ def _built_between(
     return float((after & ~before).mean())
 
 
-def season_dates(first: dt.date, count: int, numbers: Sequence[float]) -> list[dt.date]:
+def season_dates(
+    first: dt.date, count: int, numbers: Sequence[float] | np.ndarray
+) -> list[dt.date]:
     """Days about three months apart, each up to a week early or late.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -174,7 +175,7 @@ class _Area:
 
     def _write_image(self, folder: Path, month: str, image, udm, plain: bool) -> None:
         stem = make_stem(self.name, month)
-        place = {'crs': CRS, 'transform': self.transform}
+        place: dict[str, Any] = {'crs': CRS, 'transform': self.transform}
         masked = image.copy()
         masked[udm] = 0
         write_raster(folder / 'images_masked' / f'{stem}.tif', masked, **place)
@@ -199,7 +200,7 @@ class _Area:
         write_vector(folder / 'labels' / f'{stem}_UDM.geojson', clouds, crs='OGC:CRS84')
 
 
-def _to_lonlat(shapes: Sequence[shapely.Geometry]) -> np.ndarray:
+def _to_lonlat(shapes: Sequence[shapely.Geometry] | np.ndarray) -> np.ndarray:
     """Turn spherical web-mercator coordinates into degrees."""
 
     def apply(points: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:
 def seco_loss(
     q: Sequence[Tensor],
     keys: Sequence[Sequence[Tensor]],
-    queues: Sequence[Tensor],
+    queues: Sequence[Tensor] | Tensor,
     temperature: float,
     *,
     row_offset: int = 0,
@@ -104,14 +104,14 @@ def seco_loss(
         negatives = torch.cat([_unit(queue), *_other_views(views, i)])
         against = _similarities(query, negatives)
         per_space.append(_nce(_paired(query, positive), against, temperature).mean())
-    per_space = torch.stack(per_space)
-    return {'loss': per_space.sum(), 'per_space': per_space}
+    stacked = torch.stack(per_space)
+    return {'loss': stacked.sum(), 'per_space': stacked}
 
 
 def caco_loss(
     q: Sequence[Tensor],
     keys: Sequence[Sequence[Tensor]],
-    queues: Sequence[Tensor],
+    queues: Sequence[Tensor] | Tensor,
     flags: Tensor,
     temperature: float,
     *,
@@ -155,8 +155,8 @@ def caco_loss(
             negatives = torch.cat([_similarities(rows, shared), partners], dim=1)
             halves.append(_nce(_paired(rows, positive[parity::2]), negatives, temperature))
         per_space.append(torch.cat(halves).mean())
-    per_space = torch.stack(per_space)
-    return {'loss': per_space.sum(), 'per_space': per_space}
+    stacked = torch.stack(per_space)
+    return {'loss': stacked.sum(), 'per_space': stacked}
 
 
 def _own(keys: Tensor, rows: int, offset: int) -> Tensor:

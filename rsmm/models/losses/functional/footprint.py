@@ -116,9 +116,12 @@ def footprint_loss(
     return {
         f'loss_{name}': weight
         * sum(
-            channel_weight
-            * TERMS[name](logits[:, k], clean[:, k], None if mask is None else mask[:, k])
-            for k, channel_weight in enumerate(weights)
+            (
+                channel_weight
+                * TERMS[name](logits[:, k], clean[:, k], None if mask is None else mask[:, k])
+                for k, channel_weight in enumerate(weights)
+            ),
+            start=logits.new_zeros(()),
         )
         for name, weight in terms.items()
     }

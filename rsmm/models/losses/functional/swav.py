@@ -76,7 +76,7 @@ def swav_loss(
     iterations: int = 3,
     temperature: float = 0.1,
     other_scores: Sequence[Tensor] = (),
-    codes: tuple[Tensor, Tensor] | None = None,
+    codes: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """Swapped prediction: each crop predicts the code of the two full crops, except its own.
 
@@ -104,7 +104,7 @@ def swav_loss(
     if temperature <= 0:
         raise ConfigError(f'temperature={temperature}: expected more than 0', where='swav_loss')
     if codes is None:
-        codes = tuple(sinkhorn(scores, epsilon, iterations) for scores in (scores_a, scores_b))
+        codes = (sinkhorn(scores_a, epsilon, iterations), sinkhorn(scores_b, epsilon, iterations))
     crops = [scores_a, scores_b, *other_scores]
     _check_shapes('swav_loss', *crops, *codes)
     per_code = []

@@ -37,7 +37,10 @@ def freematch_update(
     else:
         share = torch.bincount(labels, minlength=probs.shape[1]).to(probs.dtype) / len(probs)
     new = (sure.mean(dim=0), probs.mean(dim=0), share)
-    return tuple(momentum * old + (1 - momentum) * now for old, now in zip(state, new, strict=True))
+    first, second, third = (
+        momentum * old + (1 - momentum) * now for old, now in zip(state, new, strict=True)
+    )
+    return first, second, third
 
 
 @torch.no_grad()

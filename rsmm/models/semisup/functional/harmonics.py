@@ -25,7 +25,7 @@ def spherical_harmonics(latitude: Tensor, longitude: Tensor, degree: int) -> Ten
     height = torch.deg2rad(latitude).sin()
     width = torch.deg2rad(latitude).cos()
     east = torch.deg2rad(longitude)
-    columns = [[None] * (2 * n + 1) for n in range(degree + 1)]
+    columns = [[height] * (2 * n + 1) for n in range(degree + 1)]  # all are replaced
     sectoral = torch.full_like(height, math.sqrt(1 / (4 * math.pi)))
     for m in range(degree + 1):
         if m:

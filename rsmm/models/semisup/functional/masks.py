@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,11 +127,11 @@ def adamatch_threshold(labelled_probs: Tensor, threshold: float) -> Tensor:
     return threshold * labelled_probs.detach().amax(dim=-1).mean()
 
 
-def dash_threshold(rho0: float, step: int) -> float:
+def dash_threshold(rho0: Any, step: int) -> Any:
     """Dash's limit of the loss: ``max(1.0001 * 1.27 ** -step * rho0, .05)``.
 
     Args:
-        rho0: Mean loss on labelled samples after the supervised start.
+        rho0: Mean loss on labelled samples after the supervised start, a number or a tensor.
         step: Decays so far, from 0.
     """
     decayed = 1.0001 * 1.27 ** -float(step) * rho0

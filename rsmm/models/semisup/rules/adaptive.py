@@ -49,12 +49,13 @@ class FlexMatchRule(ThresholdRule):
     """
 
     sized_buffers = ('selected',)
+    selected: Tensor
 
     def __init__(self, num_classes: int, threshold: float = 0.95, weight: float = 1.0) -> None:
         super().__init__(num_classes, threshold, weight)
         self.register_buffer('selected', torch.zeros(0, dtype=torch.long))
 
-    def prepare(self, num_unlabelled: int | None = None, **facts) -> None:
+    def prepare(self, *, num_unlabelled: int | None = None, **facts) -> None:
         """Make room for the unlabelled set."""
         super().prepare(num_unlabelled=num_unlabelled, **facts)
         if num_unlabelled is not None and num_unlabelled != len(self.selected):
@@ -292,7 +293,7 @@ class SoftMatchRule(ConsistencyRule):
         self.labelled_mean = RunningMean(num_classes, momentum)
         self.frequency: Tensor | None = None
 
-    def prepare(self, class_frequency: Tensor | None = None, **facts) -> None:
+    def prepare(self, *, class_frequency: Tensor | None = None, **facts) -> None:
         """Take the class frequencies in."""
         super().prepare(class_frequency=class_frequency, **facts)
         self.frequency = class_frequency

@@ -14,6 +14,14 @@ from rsmm.models.semisup.branch import Branch
 from rsmm.models.semisup.functional import consistency, hard_labels, supervised
 
 
+def _take_sizes(rule: Rule, state_dict: dict, prefix: str, *args) -> None:
+    """Make room for what a checkpoint holds, if no run has said the size."""
+    for name in rule.sized_buffers:
+        stored, own = state_dict.get(prefix + name), getattr(rule, name)
+        if stored is not None and len(own) == 0 and stored.shape[1:] == own.shape[1:]:
+            setattr(rule, name, own.new_zeros(stored.shape))
+
+
 class Rule(BaseModule):
     """Base of the rules.
 
@@ -81,22 +89,16 @@ class Rule(BaseModule):
         self.warmup = warmup
         self.max_iters: int | None = None
         self.register_buffer('step', torch.zeros((), dtype=torch.long))
-        self._register_load_state_dict_pre_hook(self._take_sizes)
+        self.register_load_state_dict_pre_hook(_take_sizes)
 
     #: Names of buffers whose length the data decide.
     sized_buffers: tuple[str, ...] = ()
-
-    def _take_sizes(self, state_dict: dict, prefix: str, *args) -> None:
-        """Make room for what a checkpoint holds, if no run has said the size."""
-        for name in self.sized_buffers:
-            stored, own = state_dict.get(prefix + name), getattr(self, name)
-            if stored is not None and len(own) == 0 and stored.shape[1:] == own.shape[1:]:
-                setattr(self, name, own.new_zeros(stored.shape))
 
     # ---------------------------------------------------------------- what a run tells the rule
 
     def prepare(
         self,
+        *,
         num_labelled: int | None = None,
         num_unlabelled: int | None = None,
         class_frequency: Tensor | None = None,

@@ -203,6 +203,9 @@ class SimMatchRule(AlignedRule):
     labelling = ('weak', 'labelled')
     sized_buffers = ('bank', 'bank_labels')
 
+    bank: Tensor
+    bank_labels: Tensor
+
     def __init__(
         self,
         num_classes: int,
@@ -221,7 +224,7 @@ class SimMatchRule(AlignedRule):
         self.register_buffer('bank', torch.zeros(0, projection_dim))
         self.register_buffer('bank_labels', torch.zeros(0, dtype=torch.long))
 
-    def prepare(self, num_labelled: int | None = None, **facts) -> None:
+    def prepare(self, *, num_labelled: int | None = None, **facts) -> None:
         """Make room for the labelled set."""
         super().prepare(num_labelled=num_labelled, **facts)
         if num_labelled is not None and num_labelled != len(self.bank):

@@ -176,7 +176,7 @@ class ReMixMatchRule(MixingRule):
         self.model_mean = RunningMean(num_classes, momentum)
         self.frequency: Tensor | None = None
 
-    def prepare(self, class_frequency: Tensor | None = None, **facts) -> None:
+    def prepare(self, *, class_frequency: Tensor | None = None, **facts) -> None:
         """Take the class frequencies in."""
         super().prepare(class_frequency=class_frequency, **facts)
         self.frequency = class_frequency

@@ -76,7 +76,7 @@ class UDALRule(ThresholdRule):
         self.student_mean = RunningMean(num_classes, momentum)
         self.frequency: Tensor | None = None
 
-    def prepare(self, class_frequency: Tensor | None = None, **facts) -> None:
+    def prepare(self, *, class_frequency: Tensor | None = None, **facts) -> None:
         """Take the class frequencies in."""
         super().prepare(class_frequency=class_frequency, **facts)
         self.frequency = class_frequency
@@ -155,7 +155,7 @@ class CAPRule(ConsistencyRule):
         self.queue = Ring(queue_len, num_classes)
         self.frequency: Tensor | None = None
 
-    def prepare(self, class_frequency: Tensor | None = None, **facts) -> None:
+    def prepare(self, *, class_frequency: Tensor | None = None, **facts) -> None:
         """Take the positive rates in."""
         super().prepare(class_frequency=class_frequency, **facts)
         self.frequency = class_frequency

@@ -18,6 +18,9 @@ class RunningMean(nn.Module):
         momentum: Weight of the old mean.
     """
 
+    mean: Tensor
+    filled: Tensor
+
     def __init__(self, size: int, momentum: float = 0.999) -> None:
         super().__init__()
         self.momentum = momentum
@@ -43,6 +46,10 @@ class Ring(nn.Module):
         length: Rows K.
         width: Values of a row D.
     """
+
+    rows: Tensor
+    pointer: Tensor
+    count: Tensor
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
 # The same network with the place for the teacher, 80 labels.
-_base_ = './st-fixmatch_resnet18-narrow_eurosat-40lb_2core.py'
+_base_ = './st-fixmatch_lite0-trunk_eurosat-40lb_2core.py'
 
 train_dataloader = dict(dataset=dict(labelled=dict(num_labels=80), unlabelled=dict(num_labels=80)))

@@ -1,4 +1,4 @@
 # 80 labelled chips.
-_base_ = './supervised_resnet18-narrow_eurosat-40lb_2core.py'
+_base_ = './softmatch_lite0-trunk_eurosat-40lb_2core.py'
 
 train_dataloader = dict(dataset=dict(labelled=dict(num_labels=80), unlabelled=dict(num_labels=80)))
