@@ -58,7 +58,7 @@ class ImageFolder(RSDataset):
         ConfigError: A setting that does not exist.
     """
 
-    METAINFO = {'palette': None, 'task_name': 'classification'}
+    METAINFO: dict = {'palette': None, 'task_name': 'classification'}
 
     def __init__(
         self,

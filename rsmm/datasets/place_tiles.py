@@ -73,7 +73,7 @@ def make_tiles(
         plan += tiles
     cells: set[str] = set().union(*(keys for _, _, keys in plan))
     splits = _dealt(cells, fractions, seed, root)
-    listing = []
+    listing: list[dict] = []
     for name, window, keys in track(plan, 'Cutting tiles'):
         stem = f'{name}_{window.row:05d}_{window.column:05d}'
         where = {splits[key] for key in keys}
