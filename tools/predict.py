@@ -58,6 +58,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--html', action='store_true', help='also write index.html to look at')
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
     parser.add_argument(
+        '--gsd', metavar='METRES', help="bring scenes to this pixel size; 'model': that of training"
+    )
+    parser.add_argument(
         '--check', choices=CHECKS, default='error',
         help='what to do about another unit, range or pixel size than in training',
     )  # fmt: skip
@@ -86,6 +89,7 @@ def main(argv: list[str] | None = None) -> None:
         batch_size=args.batch_size,
         bands=args.bands,
         check=args.check,
+        gsd=args.gsd,
         tile=args.tile,
         stride=args.stride,
         merge=args.merge,
