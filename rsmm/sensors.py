@@ -105,6 +105,13 @@ BAND_ORDERS: dict[str, tuple[str, ...]] = {
     'rgb': RGB_CAMERA.band_names,
 }
 
+#: Smallest and largest stored value that a product can hold, and a maximum that no whole chip
+#: stays below: Sentinel-2 digital numbers are 10,000 times the reflectance, 16 bits wide, from
+#: -1,000 with the offset of processing baseline 04.00.
+PRODUCT_RANGES: dict[str, tuple[float, float, float]] = {
+    'sentinel-2': (-1000, 65535, 4),
+}
+
 #: Published ``(mean, standard deviation)`` per band in stored units (digital numbers, or 0..255
 #: for ``*-rgb``).
 BAND_STATS: dict[str, dict[str, tuple[float, float]]] = {

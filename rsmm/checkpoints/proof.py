@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +142,7 @@ def _timm(name: str, conversion: Conversion, bare: Mapping[str, Tensor], kind: s
     options = {'in_chans': conversion.backbone.get('in_channels', 3), 'num_classes': 0}
     if 'img_size' in conversion.backbone:
         options['img_size'] = conversion.backbone['img_size']
-    net = timm.create_model(name, **options).eval()
+    net: Any = timm.create_model(name, **options).eval()
     wanted = net.state_dict()
     given = {key: value for key, value in bare.items() if key in wanted}
     lacking = sorted(set(wanted) - set(given))

@@ -134,6 +134,7 @@ class EuroSAT(ImageFolder):
         info = super().get_data_info(idx)
         if self.suffix == '.tif':
             info['darkest'] = 'B10'  # the files do not name their bands
+            info['product'] = 'sentinel-2'
         if self.packed:
             info['pack'] = self.packed
         return info
