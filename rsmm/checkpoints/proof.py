@@ -152,13 +152,14 @@ def _timm(name: str, conversion: Conversion, bare: Mapping[str, Tensor], kind: s
             fix='Name the network that it was made for',
         )
     net.load_state_dict(given)
+    network: Any = net
 
     def features(image: Tensor) -> Tensor:
-        found = net.forward_features(image)
+        found = network.forward_features(image)
         if kind == 'VisionTransformer':
             return found[:, 0]
         if kind == 'ConvNeXt':  # mmpretrain's averages before its last norm
-            return net.forward_head(found, pre_logits=True)
+            return network.forward_head(found, pre_logits=True)
         return found.movedim(-1, 1) if kind == 'SwinTransformer' else found
 
     return features
