@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,11 @@ class EuroSAT(ImageFolder):
         ConfigError: A setting that does not exist.
     """
 
-    METAINFO = {'classes': CLASSES['eurosat'], 'palette': None, 'task_name': 'classification'}
+    METAINFO: dict[str, Any] = {
+        'classes': CLASSES['eurosat'],
+        'palette': None,
+        'task_name': 'classification',
+    }
     TOY_NAME = 'eurosat'
     SHAPE = (64, 64)
 

@@ -123,7 +123,7 @@ class ImageFolder(RSDataset):
             raise self.not_found('the class folders hold no images', folders[0])
         stems = [name.rpartition('/')[2] for name, _, _ in found]
         names = stems if len(set(stems)) == len(stems) else [name for name, _, _ in found]
-        chips = {}
+        chips: dict = {}
         for name, (_, path, label) in zip(names, found, strict=True):
             if name in chips:
                 raise DataError(f'{chips[name]["img_path"]} has the same name', where=path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -77,7 +78,7 @@ def burn_labels(
     whole = raster_shape(image['img_path']) if image.get('window') else tuple(shape[:2])
     origin = shifted(transform, -row, -column)
     polygons, stored = _on_image(
-        str(path), crs, tuple(origin), whole, field, tuple(classes), offset, shared
+        str(path), crs, tuple(origin or ()), whole, field, tuple(classes), offset, shared
     )
     values = np.full(tuple(shape[:2]), outside, np.uint8)
     window = shapely.box(column, row, column + shape[1], row + shape[0])
@@ -89,7 +90,16 @@ def burn_labels(
 
 
 @functools.lru_cache(maxsize=64)
-def _on_image(path, crs, transform, shape, field, classes, offset, shared):
+def _on_image(
+    path: str,
+    crs: str,
+    transform: tuple,
+    shape: tuple[int, int],
+    field: str | None,
+    classes: tuple,
+    offset: int,
+    shared: bool,
+) -> tuple[np.ndarray, np.ndarray]:
     """Polygons in pixels of the whole image, checked against it, and their stored values."""
     geometries, columns, _ = read_vector(path, crs)
     polygons = polygonal(to_pixels(geometries, transform))
@@ -98,7 +108,9 @@ def _on_image(path, crs, transform, shape, field, classes, offset, shared):
     return polygons, _stored(columns, len(polygons), field, classes, offset, path)
 
 
-def _stored(columns: Mapping, count: int, field, classes, offset: int, path) -> np.ndarray:
+def _stored(
+    columns: Mapping, count: int, field: str | None, classes: Sequence, offset: int, path: Any
+) -> np.ndarray:
     if field is None or not count:
         return np.full(count, _WHOLE + offset, np.uint8)
     if field not in columns:
@@ -111,7 +123,7 @@ def _stored(columns: Mapping, count: int, field, classes, offset: int, path) -> 
     return np.array([_value(v, numbers, classes, field, path) for v in columns[field]], np.uint8)
 
 
-def _value(value: object, numbers: Mapping[str, int], classes, field: str, path) -> int:
+def _value(value: Any, numbers: Mapping[str, int], classes: Sequence, field: str, path: Any) -> int:
     """Stored number of one polygon's class."""
     text = str(value).strip().lower()
     if text in numbers:

@@ -51,7 +51,7 @@ class LoadStack(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the dates that ``results`` names."""
         files = results['date_files']
-        chosen = np.arange(len(files))
+        chosen: np.ndarray = np.arange(len(files))
         if self.max_dates is not None and len(files) > self.max_dates:
             chosen = np.sort(np.random.choice(len(files), self.max_dates, replace=False))
         paths = [files[k] for k in chosen]
