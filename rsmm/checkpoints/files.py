@@ -204,12 +204,14 @@ def check_container(path: Path) -> None:
             'is a Git LFS pointer, not the file itself', where=path, fix='Run git lfs pull'
         )
     if head.startswith(b'PK\x03\x04'):
-        if not zipfile.is_zipfile(path):
-            raise _damaged(path, 'the end of the file is missing')
         try:
+            if not zipfile.is_zipfile(path):
+                raise _damaged(path, 'the end of the file is missing')
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()  # torch itself does not look at the checksums
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except CheckpointError:
+            raise
+        except Exception as error:  # damaged bytes make it fail in any way there is
             raise _damaged(path, str(error)) from error
         if broken is not None:
             raise _damaged(path, f'the checksum of {broken} does not fit')
@@ -229,7 +231,10 @@ def _read_pickle(path: Path, map_location, trusted: bool) -> object:
         with torch.serialization.safe_globals([*harmless_globals()]):
             return finished(torch.load(path, map_location=map_location, weights_only=True))
     except Exception as error:  # damaged bytes make the unpickler fail in any way there is
-        names = foreign_names(path)
+        try:
+            names = foreign_names(path)
+        except Exception as worse:  # not even to be looked through
+            raise _damaged(path, str(worse).partition('\n')[0]) from error
         if 'map_location' in str(error) and not names:  # saved on a device this machine lacks
             raise CheckpointError(str(error).partition('\n')[0], where=path) from error
         if not names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +142,7 @@ def _timm(name: str, conversion: Conversion, bare: Mapping[str, Tensor], kind: s
     options = {'in_chans': conversion.backbone.get('in_channels', 3), 'num_classes': 0}
     if 'img_size' in conversion.backbone:
         options['img_size'] = conversion.backbone['img_size']
-    net = timm.create_model(name, **options).eval()
+    net: Any = timm.create_model(name, **options).eval()
     wanted = net.state_dict()
     given = {key: value for key, value in bare.items() if key in wanted}
     lacking = sorted(set(wanted) - set(given))
@@ -151,13 +152,14 @@ def _timm(name: str, conversion: Conversion, bare: Mapping[str, Tensor], kind: s
             fix='Name the network that it was made for',
         )
     net.load_state_dict(given)
+    network: Any = net
 
     def features(image: Tensor) -> Tensor:
-        found = net.forward_features(image)
+        found = network.forward_features(image)
         if kind == 'VisionTransformer':
             return found[:, 0]
         if kind == 'ConvNeXt':  # mmpretrain's averages before its last norm
-            return net.forward_head(found, pre_logits=True)
+            return network.forward_head(found, pre_logits=True)
         return found.movedim(-1, 1) if kind == 'SwinTransformer' else found
 
     return features

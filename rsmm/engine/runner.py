@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from rsmm.datasets.base import check_same_classes
 from rsmm.engine.backends import checked_backends
+from rsmm.engine.compiling import MINUTES, require_compiler
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.pause import lasting_workers, pause_on_signals
@@ -173,6 +174,19 @@ class Runner(MMEngineRunner):
                 fix='Use a smaller batch_size (--cfg-options batch_size=N) or more samples',
             )
         return loader
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile a step of the model where the config asks for it and the machine can.
+
+        Raises:
+            MissingDependencyError: There is no compiler.
+        """
+        settings = self.cfg.get('compile')
+        if settings:
+            backend = settings.get('backend', 'inductor') if isinstance(settings, dict) else None
+            require_compiler(backend or 'inductor')
+            self.logger.info(f'compile: the first steps take longer, up to {MINUTES} minutes each')
+        super()._maybe_compile(target)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register mmengine's default hooks and what every run of rsmm has beside them."""

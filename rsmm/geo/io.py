@@ -16,7 +16,9 @@ import shapely
 from rsmm.errors import DataError, DataNotFoundError
 from rsmm.geo.rasterize import Transform, as_affine
 from rsmm.geo.vector_files import plain_target, read_frame, reproject, vector_format
+from rsmm.utils.foreign import parsing
 from rsmm.utils.leftovers import SUFFIX, sweep_once, temporary_prefix
+from rsmm.utils.limits import check_limit
 
 #: File suffix to the name of the format in GDAL.
 VECTOR_FORMATS = {'.geojson': 'GeoJSON', '.gpkg': 'GPKG'}
@@ -278,16 +280,17 @@ def read_mask_stack(path: str | Path) -> np.ndarray:
         DataNotFoundError: There is no such file.
         DataError: It is no image, or a page holds values other than 0 and 255.
     """
-    from PIL import Image, ImageSequence, UnidentifiedImageError
+    from PIL import Image, ImageSequence
 
-    if not Path(path).exists():
-        raise DataNotFoundError('there is no such file', where=path)
-    try:
-        with Image.open(path) as source:
-            pages = [np.asarray(page.convert('L')) for page in ImageSequence.Iterator(source)]
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f'cannot be read ({error})', where=path) from error
-    return np.stack([binary_mask(page, f'{path} page {k}') for k, page in enumerate(pages)])
+    with parsing(path, 'cannot be read'), Image.open(path) as source:
+        pixels = source.width * source.height * getattr(source, 'n_frames', 1)
+        check_limit('PIXELS', pixels, path)
+        check_limit('READ_BYTES', pixels, path)
+        pages = [np.asarray(page.convert('L')) for page in ImageSequence.Iterator(source)]
+    masks = [binary_mask(page, f'{path} page {k}') for k, page in enumerate(pages)]
+    if len({mask.shape for mask in masks}) != 1:
+        raise DataError('the pages are of different sizes', where=path)
+    return np.stack(masks)
 
 
 @contextlib.contextmanager

@@ -115,7 +115,8 @@ def train_once(config: Config, folder: Path, options: Mapping[str, object]) -> P
             raise CheckpointError('the training left no checkpoint', where=folder)
         renewal.outputs = [last, *filter(None, [best])]
         renewal.facts = {'last': last.name, 'best': best and best.name}
-    return last
+    # As a later call says it: the pointer may spell the folder in another way.
+    return folder / last.name
 
 
 def best_of(folder: Path) -> Path | None:

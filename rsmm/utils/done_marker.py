@@ -95,6 +95,7 @@ class DoneMarker:
         body = {
             'version': _VERSION,
             'made': _as_json(self.made),
+            'root': os.path.relpath(self._root, self.path.parent),
             'outputs': named,
             'facts': _as_json(facts or {}),
         }
@@ -117,7 +118,7 @@ class Renewal:
 
 
 def read_marker(path: str | os.PathLike) -> dict | None:
-    """Return ``made``, ``outputs`` and ``facts`` of a marker, whoever asks.
+    """Return ``made``, ``root``, ``outputs`` and ``facts`` of a marker, whoever asks.
 
     None where there is none, or a damaged one, or one of another version: then nothing is known.
     """

@@ -11,9 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rsmm.errors import DataError, DataNotFoundError
-from rsmm.utils.foreign import read_json
+from rsmm.utils.foreign import parsing, read_json
 from rsmm.visualization.composite import composite
 from rsmm.visualization.style import MUTED, RIGHT, WRONG, new_figure
+
+# More than any data set has; a damaged number would make as many names.
+_MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,18 @@ def read_predictions(path: str | PathLike, classes: Sequence[str] | None = None)
         DataError: The file is no dump of a classifier, or names do not fit the classes in it.
     """
     samples = _read_dump(path)
-    try:
+    how = 'Write it with tools/test.py CONFIG CHECKPOINT --out FILE.json'
+    with parsing(path, 'is no dump of a classifier', how):
         truth = np.array([int(np.squeeze(sample['gt_label'])) for sample in samples])
         predicted = np.array([int(np.squeeze(sample['pred_label'])) for sample in samples])
         paths = tuple(str(sample.get('img_path', '')) for sample in samples)
         scored = all('pred_score' in sample for sample in samples)
         scores = np.array([sample['pred_score'] for sample in samples]) if scored else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f'is no dump of a classifier ({type(error).__name__}: {error})',
-            where=path,
-            fix='Write it with tools/test.py CONFIG CHECKPOINT --out FILE.json',
-        ) from None
+        if scores is not None and (scores.ndim != 2 or scores.dtype.kind not in 'fiu'):
+            raise ValueError(f'scores of shape {scores.shape}')
+        numbers = np.concatenate([truth, predicted])
+        if not 0 <= numbers.min() <= numbers.max() < _MOST_CLASSES:
+            raise ValueError(f'classes {numbers.min()} to {numbers.max()}')
     count = 1 + max(truth.max(), predicted.max())
     count = max(count, scores.shape[1]) if scores is not None else count
     names = tuple(classes) if classes else _folder_names(paths, truth, count)

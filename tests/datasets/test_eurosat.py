@@ -187,6 +187,38 @@ def test_one_chip_in_native_order_is_noticed_when_loaded(tiny_eurosat):
         [dataset[i] for i in range(len(dataset))]
 
 
+CHIPS = {
+    'all zero': (lambda chip: chip * 0, 'all values are 0'),
+    'saturated': (lambda chip: chip * 0 + 65535, 'all values are 65535'),
+    'reflectance': (lambda chip: (chip / 10000).astype('float32'), 'reflectance rather than'),
+    'absurd': (lambda chip: chip.astype('float32') * 0 + 3e38, 'holds values from 3e\\+38'),
+    'negative': (lambda chip: chip.astype('float32') - 20000, 'from -1000 to 65535'),
+}
+
+
+@pytest.mark.parametrize('packed', [False, True])
+@pytest.mark.parametrize(('change', 'message'), CHIPS.values(), ids=CHIPS)
+def test_values_that_the_sensor_cannot_give(tiny_eurosat, tmp_path, change, message, packed):
+    path = tiny_eurosat / 'tif' / 'River' / 'River_8.tif'
+    write_tif(path, change(s2_chip(0)))
+    dataset = EuroSAT(str(tiny_eurosat), bands='ms', split='all', pipeline=LOAD)
+
+    def read_all() -> None:
+        if packed:
+            pack_dataset(dataset, tmp_path / 'pack')
+        else:
+            list(map(dataset.__getitem__, range(len(dataset))))
+
+    with pytest.raises(DataError, match=rf'River_8\.tif.*{message}'):
+        read_all()
+    if 'all values' in message or packed:
+        return
+    trusting = [dict(type='LoadRaster', check_range=False)]
+    dataset = EuroSAT(str(tiny_eurosat), bands='ms', split='all', pipeline=trusting)
+    row = [i for i in range(len(dataset)) if dataset.get_data_info(i)['img_path'] == str(path)]
+    assert dataset[row[0]]['img'].shape == (64, 64, 13)
+
+
 def test_bad_chip_is_named_when_loaded(tiny_eurosat):
     dataset = EuroSAT(str(tiny_eurosat), bands='ms', split='all', pipeline=LOAD)
     for bad, message in (

@@ -23,6 +23,7 @@ PAGES = {
     'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
     'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
     'docs/discovery.md': ('events in 5 cells', 'work_dirs/discovery/events.html'),
+    'docs/ripples.md': ('work_dirs/clusters.png', 'work_dirs/random.npz'),
     'docs/coming_from_openmmlab.md': ('accuracy/top1: ', 'work_dirs/habits/from/iter_3.pth'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
     'docs/predict.md': ('2 scenes, written to', 'work_dirs/maps/index.html'),

@@ -2,6 +2,7 @@
 
 Examples:
     python tools/analysis_tools/check_data.py FOLDER --out check.html
+    python tools/analysis_tools/check_data.py FOLDER --verify
     python tools/analysis_tools/check_data.py CONFIG --splits train val --cfg-options data_root=DIR
 """
 
@@ -13,6 +14,7 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded
+from rsmm.errors import ConfigError
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -25,8 +27,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--splits', nargs='+', default=['train', 'val', 'test'])
     parser.add_argument('--out', help='HTML page with a row per file')
     parser.add_argument('--limit', type=int, default=50, help='findings printed')
+    parser.add_argument(
+        '--verify',
+        action='store_true',
+        help='compare a folder with the hashes in it instead: of packs and shards, SHA256SUMS, ...',
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = keep_arguments(parser.parse_args(argv))
+    if args.verify:
+        sys.exit(_verify(args.target))
     from rsmm.apis.check_data import check_data
     from rsmm.visualization.check_page import as_text, write_check_page
 
@@ -37,6 +46,18 @@ def main(argv: list[str] | None = None) -> None:
         print(f'Written to {args.out}')
     if check.count('error'):
         sys.exit(1)
+
+
+def _verify(folder: str) -> int:
+    from rsmm.datasets.checksums import verify
+
+    good, bad = verify(folder)
+    for error in bad:
+        print(error)
+    print(f'{good} files are as their hashes say, {len(bad)} are not')
+    if not good and not bad:
+        raise ConfigError('holds no hashes to compare with', where=folder)
+    return 1 if bad else 0
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ from rsmm.geo.raster import read_raster
 from rsmm.geo.tags import check_tags, found_tags
 from rsmm.registry import TRANSFORMS
 from rsmm.sensors import (
+    PRODUCT_RANGES,
     resolve_bands,
 )
 
@@ -37,6 +38,7 @@ class LoadRaster(BaseTransform):
     - bands (tuple[str], optional): bands that the dataset wants
     - file_shape (tuple[int, int], optional): (H, W) that every file must have
     - darkest (str, optional): band that is the darkest of every file, to tell a wrong order
+    - product (str, optional): key of ``rsmm.sensors.PRODUCT_RANGES`` whose values the file holds
     - window (tuple[int, int, int, int], optional): row, column, height and width in pixels; only
       this part is read, cut at the lower and right border
     - pack, pack_row (optional): packed folder and row to read instead of ``img_path``
@@ -62,6 +64,8 @@ class LoadRaster(BaseTransform):
             mean of their band, and NaN is refused in images without a label map or nodata tag: a
             class cannot leave out pixels.
         scaled: Apply the scale and offset tags; the image is then float32.
+        check_range: Refuse images whose values the product cannot hold: all zero or all at the top,
+            reflectance in the place of digital numbers, absurd ones.
         sidecars: Let GDAL look for ``.aux.xml`` and world files beside the image; listing a large
             folder for each file is slow.
 
@@ -83,6 +87,7 @@ class LoadRaster(BaseTransform):
         fill: float | None = None,
         sidecars: bool = False,
         scaled: bool = False,
+        check_range: bool = True,
     ) -> None:
         self.bands = None if bands is None else resolve_bands(bands)
         self.order = None if order is None else resolve_bands(order)
@@ -91,6 +96,7 @@ class LoadRaster(BaseTransform):
         self.fill = fill
         self.sidecars = sidecars
         self.scaled = scaled
+        self.check_range = check_range
         self._first: tuple[dict, str] | None = None
 
     def transform(self, results: dict) -> dict:
@@ -111,6 +117,8 @@ class LoadRaster(BaseTransform):
             image = check_values(image, found['nodata'], self.fill, path)
             if missing is not None and found['nodata'] is None and image.dtype.kind != 'f':
                 image[missing] = self.fill
+        if self.check_range and 'product' in results and not self.scaled:
+            check_range(image, results['product'], path)
         if results.get('darkest') in found['bands']:
             check_darkest(band_means(image), found['bands'], results['darkest'], path)
         for key in ('scales', 'offsets', 'gcps', 'rpcs'):
@@ -213,6 +221,33 @@ def check_values(
     if fill is not None:
         image = np.where(is_marker(image, nodata), np.asarray(fill, image.dtype), image)
     return image
+
+
+def check_range(image: np.ndarray, product: str, path: str | Path) -> None:
+    """Raise :class:`DataError` when a product cannot hold the values of an image (H, W, C).
+
+    Args:
+        image: As stored, missing pixels filled.
+        product: Key of :data:`rsmm.sensors.PRODUCT_RANGES`.
+        path: File to name in the error.
+    """
+    lowest, highest, dim = PRODUCT_RANGES[product]
+    low, high = float(image.min()), float(image.max())
+    switch = f'Leave the file out, or set LoadRaster(check_range=False) if {product} is meant'
+    if low == high and (low == 0 or low == highest):
+        raise _without_data(f'{low:g}', path)
+    if not lowest <= low <= high <= highest:
+        raise DataError(
+            f'holds values from {low:.4g} to {high:.4g}, {product} from {lowest:g} to {highest:g}',
+            where=path,
+            fix=switch,
+        )
+    if low > -1 and high < dim and image.shape[2] > 1:  # the cirrus band alone may be so dark
+        raise DataError(
+            f'no value is above {high:.4g}: reflectance rather than digital numbers of {product}',
+            where=path,
+            fix='Multiply by 10000 and store as uint16, or set LoadRaster(check_range=False)',
+        )
 
 
 def check_darkest(
