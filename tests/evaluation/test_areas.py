@@ -1,4 +1,4 @@
-"""Areas adjusted by a validation: the example of Olofsson et al. (2014), section 5, and the rules."""
+"""Areas adjusted by a validation: the example of Olofsson et al. (2014), and the rules."""
 
 from __future__ import annotations
 
