@@ -10,12 +10,13 @@ public tables.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
-from rsmm.errors import DataError, did_you_mean
+from rsmm.errors import DataError, DataNotFoundError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -266,21 +267,22 @@ def band_indices(
 
 
 def band_stats(dataset: str, bands: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Return published per-band means and standard deviations in stored units.
+    """Return per-band means and standard deviations in stored units, published or of a file.
 
     Args:
-        dataset: Key of :data:`BAND_STATS`, e.g. ``'eurosat'``.
+        dataset: Key of :data:`BAND_STATS`, e.g. ``'eurosat'``, or a file that
+            ``tools/analysis_tools/band_stats.py`` wrote.
         bands: Canonical names in the order wanted.
 
     Raises:
         DataError: The dataset or one of the bands has no published statistics.
     """
-    if dataset not in BAND_STATS:
+    table = read_stats(dataset) if dataset.endswith('.json') else BAND_STATS.get(dataset)
+    if table is None:
         raise DataError(
             f'no band statistics called {dataset!r}.{did_you_mean(dataset, BAND_STATS)}',
             fix=f'Known statistics: {", ".join(sorted(BAND_STATS))}',
         )
-    table = BAND_STATS[dataset]
     missing = [band for band in bands if canonical_band(band) not in table]
     if missing:
         raise DataError(
@@ -289,3 +291,30 @@ def band_stats(dataset: str, bands: Sequence[str]) -> tuple[list[float], list[fl
         )
     pairs = [table[canonical_band(band)] for band in bands]
     return [mean for mean, _ in pairs], [std for _, std in pairs]
+
+
+def read_stats(path: str | PathLike) -> dict[str, tuple[float, float]]:
+    """Read ``{band: (mean, deviation)}`` from a file of ``tools/analysis_tools/band_stats.py``.
+
+    Raises:
+        DataNotFoundError: There is no such file.
+        DataError: It is not of this form, or a deviation is not positive.
+    """
+    fix = 'Write it with tools/analysis_tools/band_stats.py'
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+        columns = content['bands'], content['mean'], content['std']
+        table = {
+            canonical_band(band): (float(mean), float(std))
+            for band, mean, std in zip(*columns, strict=True)
+        }
+    except FileNotFoundError as error:
+        what = 'there is no such file of band statistics'
+        raise DataNotFoundError(what, where=path, fix=fix) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DataError(f'is no file of band statistics ({error})', where=path, fix=fix) from error
+    flat = [band for band, (_, std) in table.items() if not std > 0]
+    if flat:
+        raise DataError(f'the deviation of {", ".join(flat)} is not positive', where=path)
+    return table

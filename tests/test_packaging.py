@@ -192,3 +192,33 @@ def test_mim_train_and_test(installed, tmp_path):
     checkpoint = str(work_dir / 'epoch_1.pth')
     output = installed.mim('test', 'rsmm', f'{NAME}.py', '--checkpoint', checkpoint, *options)
     assert 'accuracy/top1' in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['installed', 'editable'])
+def test_mim_run_and_gridsearch(kind, request, tmp_path):
+    place = request.getfixturevalue(kind)
+    toy = tmp_path / 'toy'
+    place.mim(
+        'run', 'rsmm', 'make_toy_data', 'eurosat', '--out', str(toy), '--chips-per-class', '1'
+    )
+    assert len(list(toy.glob('2750/*/*.jpg'))) == 10
+    write_jpg_chips(tmp_path, per_class=4)
+    config = tmp_path / 'mine.py'
+    config.write_text(
+        f"_base_ = 'rsmm::eurosat/{NAME}.py'\ndata_root = '{tmp_path}'\n"
+        'epochs = 1\nbatch_size = 8\nnum_workers = 0\n'
+    )
+    dumped = tmp_path / 'whole.py'
+    place.run(
+        '-c',
+        'import sys; from rsmm.apis.config import load_config;'
+        'load_config(sys.argv[1]).dump(sys.argv[2])',
+        str(config),
+        str(dumped),
+    )
+    options = ('--work-dir', str(tmp_path / 'work'), '--gpus', '0')
+    values = ('--search-args', '--optim_wrapper.optimizer.lr 0.01 0.02')
+    place.mim('gridsearch', 'rsmm', str(dumped), *options, *values)
+    runs = sorted(path.parent.name for path in tmp_path.glob('work_search_*/epoch_1.pth'))
+    assert runs == [f'work_search_optim_wrapper.optimizer.lr_{lr}' for lr in (0.01, 0.02)]

@@ -20,9 +20,6 @@ import sys
 from mmengine.config import DictAction
 
 from rsmm.apis.cli import guarded, short_warnings
-from rsmm.inference.check_input import CHECKS
-from rsmm.inference.inferencer import Inferencer
-from rsmm.inference.map_files import DEPTHS
 from rsmm.utils.outputs import keep_arguments
 
 
@@ -41,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', required=True, help='folder to write')
     parser.add_argument(
-        '--probabilities', nargs='?', const=DEPTHS[0], choices=DEPTHS,
+        '--probabilities', nargs='?', const='uint8', choices=('uint8', 'float16'),
         help='also write those of each class; in bytes 250 is 1',
     )  # fmt: skip
     parser.add_argument(
@@ -58,7 +55,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--html', action='store_true', help='also write index.html to look at')
     parser.add_argument('--vector', choices=('gpkg', 'geojson'), default='gpkg')
     parser.add_argument(
-        '--check', choices=CHECKS, default='error',
+        '--gsd', metavar='METRES', help="bring scenes to this pixel size; 'model': that of training"
+    )
+    parser.add_argument(
+        '--check', choices=('error', 'warn', 'off'), default='error',
         help='what to do about another unit, range or pixel size than in training',
     )  # fmt: skip
     parser.add_argument('--tta', action='store_true', help='average eight views')
@@ -79,6 +79,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Predict and say what was written."""
     args = parse_args(argv)
+    from rsmm.inference.inferencer import Inferencer
+
     polygons = dict(min_area=args.min_area, simplify=args.simplify) if args.polygons else None
     infer = Inferencer(args.config, args.checkpoint, args.device, args.cfg_options)
     found = infer(
@@ -86,6 +88,7 @@ def main(argv: list[str] | None = None) -> None:
         batch_size=args.batch_size,
         bands=args.bands,
         check=args.check,
+        gsd=args.gsd,
         tile=args.tile,
         stride=args.stride,
         merge=args.merge,

@@ -6,7 +6,8 @@ Examples:
     python tools/predict_scene.py CONFIG CKPT before.tif after.tif --out change.tif
     python tools/predict_scene.py CONFIG CKPT scene.tif --out map.tif --bands B02 B03 B04 B08
 
-Bands that the model names are looked up by name. Pixels without data are 255 in the map.
+Bands that the model names are looked up by name. Pixels without data are 255 in the map. For many
+scenes, colours, areas, polygons and a page see tools/predict.py.
 """
 
 from __future__ import annotations
@@ -44,10 +45,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Predict and say where the map is."""
     args = parse_args(argv)
+    from rsmm.apis.config import load_config
     from rsmm.apis.model import build_model
-    from rsmm.inference.scene import predict_scene, scene_nodata, scene_scale
+    from rsmm.inference.scene import predict_scene
+    from rsmm.inference.tasks import reading_of, task_of
 
     model = build_model(args.config, args.checkpoint, device=args.device, options=args.cfg_options)
+    config = load_config(args.config, args.cfg_options)
+    reading = reading_of(config)
     predict_scene(
         model,
         args.images,
@@ -57,8 +62,10 @@ def main(argv: list[str] | None = None) -> None:
         stride=args.stride,
         batch_size=args.batch_size,
         merge=args.merge,
-        scale=scene_scale(args.config, args.cfg_options),
-        nodata=scene_nodata(args.config, args.cfg_options),
+        scale=reading.scale,
+        nodata=reading.nodata,
+        scaled_values=reading.scaled,
+        ignored=task_of(model, config).ignored,
     )
     print(f'Written to {args.out}')
 

@@ -21,7 +21,5 @@ dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
 train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader
-param_scheduler = [
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
-]
+param_scheduler = [dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1)]
 train_cfg = dict(max_epochs=epochs, val_interval=5)

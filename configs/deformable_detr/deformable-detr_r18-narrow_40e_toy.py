@@ -33,7 +33,5 @@ model = dict(
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-param_scheduler = [
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
-]
+param_scheduler = [dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1)]
 train_cfg = dict(max_epochs=epochs, val_interval=20)

@@ -29,7 +29,6 @@ test_dataloader = val_dataloader
 optim_wrapper = dict(
     optimizer=dict(lr=lr), paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.5)})
 )
-param_scheduler = [
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
-]
+param_scheduler = [dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1)]
 train_cfg = dict(max_epochs=epochs, val_interval=5)
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

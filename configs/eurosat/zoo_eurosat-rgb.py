@@ -42,10 +42,11 @@ optim_wrapper = dict(
 cosine = dict(type='CosineAnnealingLR', eta_min=1e-6, convert_to_iter_based=True)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=1, convert_to_iter_based=True),
-    dict(**cosine, begin=1, T_max=epochs - 1),
+    dict(**cosine, begin=1),
 ]
 train_cfg = dict(max_epochs=epochs, val_interval=3)
 custom_hooks = [
     dict(type='EMAHook', momentum=0.002, update_buffers=True),
     dict(type='InputSizeHook', sizes={'0': 64, '8': 96, '15': 128}),
 ]
+default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

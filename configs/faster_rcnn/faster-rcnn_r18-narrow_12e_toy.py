@@ -27,6 +27,6 @@ model = dict(
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=milestones, gamma=0.1),
+    dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=milestones, gamma=0.1),
 ]
 train_cfg = dict(max_epochs=epochs, val_interval=3)

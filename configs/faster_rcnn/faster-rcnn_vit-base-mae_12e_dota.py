@@ -53,6 +53,7 @@ test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.067, by_epoch=False, begin=0, end=1000),
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1),
+    dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1),
 ]
 train_cfg = dict(max_epochs=epochs)
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

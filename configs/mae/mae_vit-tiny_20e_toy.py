@@ -33,9 +33,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-4, end=warmup, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs - warmup,
         begin=warmup,
-        end=epochs,
         convert_to_iter_based=True,
     ),
 ]

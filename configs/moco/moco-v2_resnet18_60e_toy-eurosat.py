@@ -32,9 +32,7 @@ test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.06))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=3, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR', T_max=epochs - 3, begin=3, end=epochs, convert_to_iter_based=True
-    ),
+    dict(type='CosineAnnealingLR', begin=3, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=epochs)
 custom_hooks = [

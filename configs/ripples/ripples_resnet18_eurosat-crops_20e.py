@@ -28,9 +28,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=warmup, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs - warmup,
         begin=warmup,
-        end=epochs,
         convert_to_iter_based=True,
     ),
 ][0 if warmup else 1 :]

@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/schedules/semisup_adamw.py',
     '../_base_/default_runtime.py',
 ]
-iters = 400
-val_interval = 400
+iters = 1200
+val_interval = 600
 warmup = 20
 lr = 1e-3
 unlabelled = 32

@@ -29,10 +29,8 @@ train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipelin
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
         eta_min=0.0015,
         begin=0,
-        end=epochs,
         convert_to_iter_based=True,
     )
 ]

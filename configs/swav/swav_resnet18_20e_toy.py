@@ -34,10 +34,8 @@ optim_wrapper = dict(type='OptimWrapper')
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
         eta_min=0.0015,
         begin=0,
-        end=epochs,
         convert_to_iter_based=True,
     )
 ]

@@ -39,10 +39,8 @@ optim_wrapper = dict(optimizer=dict(lr=0.6))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
         eta_min=0.006,
         begin=0,
-        end=epochs,
         convert_to_iter_based=True,
     )
 ]

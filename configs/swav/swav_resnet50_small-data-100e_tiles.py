@@ -20,10 +20,8 @@ optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
         eta_min=final_lr,
         begin=0,
-        end=epochs,
         convert_to_iter_based=True,
     )
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import itertools
 import os
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,8 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
             [entry.name for entry in path.parent.glob('*.py')] if path.parent.is_dir() else []
         )
         raise ConfigError(f'no such config.{did_you_mean(path.name, siblings)}', where=path)
-    options = {key: _parsed(value) for key, value in (options or {}).items()}
+    # Merging takes `_delete_` out of the dicts that it is given; the caller may use them again.
+    options = {key: copy.deepcopy(_parsed(value)) for key, value in (options or {}).items()}
     with _explained(path):
         config, sources = variables.read_sources(path)
         known = sources.names()

@@ -12,6 +12,7 @@ import torch
 
 from rsmm.checkpoints import converters
 from rsmm.checkpoints.files import load_checkpoint_file, save_checkpoint_file
+from rsmm.checkpoints.proof import prove
 from rsmm.checkpoints.weights import state_dict_of
 from rsmm.errors import CheckpointError
 from rsmm.utils import sha256_file
@@ -61,7 +62,12 @@ class Published:
 
 
 def convert_file(
-    path: str | PathLike, out: str | PathLike, source: str = 'auto', whole: bool = False
+    path: str | PathLike,
+    out: str | PathLike,
+    source: str = 'auto',
+    whole: bool = False,
+    num_heads: int | None = None,
+    network: str | None = None,
 ):
     """Convert a foreign checkpoint file and write the backbone to ``out``.
 
@@ -70,18 +76,23 @@ def convert_file(
         out: Target, to be used with ``init_cfg=dict(type='Pretrained', prefix='backbone.')``.
         source: See :func:`rsmm.checkpoints.converters.convert`.
         whole: Write projectors, key encoder and queue too, for ``load_from``.
+        num_heads: Attention heads of a ViT.
+        network: Model of timm that the file was made for, to compare with.
 
     Returns:
-        The :class:`rsmm.checkpoints.converters.Conversion`.
+        The :class:`rsmm.checkpoints.converters.Conversion` and the
+        :class:`rsmm.checkpoints.proof.Proof` that it computes the same.
 
     Raises:
-        CheckpointError: The file cannot be read or converted completely.
+        CheckpointError: The file cannot be read or converted completely, or the converted backbone
+            computes other features than the source network.
     """
     keep_inputs(out, [path])
     checkpoint = converters.read_foreign_checkpoint(path)
-    conversion = converters.convert(checkpoint, source, where=path)
+    conversion = converters.convert(checkpoint, source, where=path, num_heads=num_heads)
+    proof = prove(conversion, converters.tensors_of(checkpoint, path), network)
     save_checkpoint_file(converters.pack(conversion, path, whole), out)
-    return conversion
+    return conversion, proof
 
 
 def publish(

@@ -26,13 +26,22 @@ def convert_main(argv: Sequence[str] | None = None) -> int:
         action='store_true',
         help='keep projectors, key encoder and queue of SeCo, CACo or SACo, to train on with them',
     )
+    parser.add_argument(
+        '--num-heads', type=int, help='attention heads of a ViT whose width does not tell'
+    )
+    parser.add_argument(
+        '--network', help='model of timm that the file was made for; the result is compared with it'
+    )
     args = parser.parse_args(argv)
 
     def command() -> None:
         from rsmm.apis.converting import convert_file
 
-        conversion = convert_file(args.checkpoint, args.out, args.source, args.whole)
+        conversion, proof = convert_file(
+            args.checkpoint, args.out, args.source, args.whole, args.num_heads, args.network
+        )
         print(conversion.report())
+        print(proof.report())
         if args.whole:
             print(f'kept        {len(conversion.companions)} of those dropped above (--whole)')
         print(f'written     {args.out}')

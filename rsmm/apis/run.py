@@ -198,12 +198,17 @@ def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> 
 
 
 def _with_tta(config: Config) -> Config:
-    if 'tta_model' not in config or 'tta_pipeline' not in config:
+    tta_model = config.get('tta_model')
+    if tta_model is None and ('decode_head' in config.model or 'members' in config.model):
+        tta_model = dict(type='SymmetryTTA')
+    own_views = tta_model is not None and str(tta_model['type']).endswith('SymmetryTTA')
+    if tta_model is None or not (own_views or 'tta_pipeline' in config):
         raise ConfigError(
             'it has no tta_model and tta_pipeline',
             where=config.filename,
             fix='Inherit them, e.g. from configs/_base_/tta/classification.py',
         )
-    config.model = ConfigDict(**config.tta_model, module=config.model)
-    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    config.model = ConfigDict(**tta_model, module=config.model)
+    if not own_views:
+        config.test_dataloader.dataset.pipeline = config.tta_pipeline
     return config

@@ -39,6 +39,11 @@ _HEADS = (
     'projection_head.',
     'prototypes.',
 )
+#: Heads of the ViTs of timm by width; 1536 stands for two (24 in DINOv2's giant, 16 elsewhere).
+VIT_HEADS = {
+    192: 3, 256: 4, 320: 5, 384: 6, 512: 8, 640: 10, 768: 12, 832: 13, 896: 14,
+    1024: 16, 1152: 16, 1280: 16, 1408: 16, 1664: 16,
+}  # fmt: skip
 _TIMM_VIT = (
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
     (r'^blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
@@ -101,7 +106,10 @@ PREFIXES: dict[str, tuple[str, ...]] = {
 
 
 def convert(
-    checkpoint: Mapping, source: str = 'auto', where: str | PathLike | None = None
+    checkpoint: Mapping,
+    source: str = 'auto',
+    where: str | PathLike | None = None,
+    num_heads: int | None = None,
 ) -> Conversion:
     """Convert a checkpoint's backbone.
 
@@ -109,6 +117,8 @@ def convert(
         checkpoint: What the file holds, see :func:`read_foreign_checkpoint`.
         source: One of ``torchvision``, ``timm``, ``seco``, ``caco``, ``saco``, or ``auto``.
         where: File to name in errors.
+        num_heads: Attention heads of a ViT, which no file states; by default those that timm's
+            ViTs of this width have.
 
     Returns:
         The conversion; its ``missing`` and ``unexpected`` are empty.
@@ -117,7 +127,7 @@ def convert(
         CheckpointError: No backbone is found, or one with missing or unexpected weights.
         ConfigError: ``source`` is unknown.
     """
-    state = _tensors(checkpoint, where)
+    state = tensors_of(checkpoint, where)
     if source == 'auto':
         source = recognise(state)
     if source not in PREFIXES:
@@ -127,10 +137,17 @@ def convert(
             where='source',
         )
     result = _convert_layout(state, source) if source in ('torchvision', 'timm') else None
+    if result is None and any('.attns.' in key for key in state):
+        raise CheckpointError(
+            'its blocks hold several attentions side by side (18x2), which mmpretrain has not',
+            where=where,
+            fix='Use it as it is: dict(type="mmpretrain.TIMMBackbone", model_name=..., '
+            'checkpoint_path=FILE)',
+        )
     if result is not None:
         pass
     elif source in ('torchvision', 'timm') and any('.attn.qkv.weight' in key for key in state):
-        result = _convert_vit(state, source, where)
+        result = _convert_vit(state, source, where, num_heads)
     else:
         result = _convert_resnet(state, source, where)
     if result.missing or result.unexpected:
@@ -174,7 +191,8 @@ def read_foreign_checkpoint(path: str | PathLike) -> dict:
         ) from error
 
 
-def _tensors(checkpoint: Mapping, where: str | PathLike | None) -> dict[str, torch.Tensor]:
+def tensors_of(checkpoint: Mapping, where: str | PathLike | None = None) -> dict[str, torch.Tensor]:
+    """Return the tensors of a foreign checkpoint by name."""
     state = state_dict_of(checkpoint, where)
     return {
         str(key): value.detach() for key, value in state.items() if isinstance(value, torch.Tensor)
@@ -227,7 +245,9 @@ def _resnet_config(state: Mapping, names: Mapping, where: str | PathLike | None)
     return {'type': 'mmpretrain.ResNet', 'depth': depth, 'in_channels': stem.shape[1]}
 
 
-def _convert_vit(state: Mapping, source: str, where: str | PathLike | None) -> Conversion:
+def _convert_vit(
+    state: Mapping, source: str, where: str | PathLike | None, num_heads: int | None
+) -> Conversion:
     for prefix in PREFIXES[source]:
         names = {}
         for key in state:
@@ -237,11 +257,14 @@ def _convert_vit(state: Mapping, source: str, where: str | PathLike | None) -> C
                     name = re.sub(pattern, replacement, name)
                 names[name] = key
         if 'patch_embed.projection.weight' in names and 'pos_embed' in names:
-            return _assemble(state, names, _vit_config(state, names), source, prefix)
+            config = _vit_config(state, names, num_heads, where)
+            return _assemble(state, names, config, source, prefix)
     raise CheckpointError('holds no ViT in the layout of timm', where=where)
 
 
-def _vit_config(state: Mapping, names: Mapping) -> dict:
+def _vit_config(
+    state: Mapping, names: Mapping, num_heads: int | None, where: str | PathLike | None
+) -> dict:
     patch = state[names['patch_embed.projection.weight']]
     tokens = state[names['pos_embed']].shape[1] - ('cls_token' in names)
     width, size = patch.shape[0], patch.shape[-1]
@@ -249,7 +272,7 @@ def _vit_config(state: Mapping, names: Mapping) -> dict:
     arch = {
         'embed_dims': width,
         'num_layers': len(layers),
-        'num_heads': width // 64,  # not stored; 64 channels a head in all sizes up to huge
+        'num_heads': _heads(width, num_heads, where),
         'feedforward_channels': state[names['layers.0.ffn.layers.0.0.weight']].shape[0],
     }
     return {
@@ -261,11 +284,25 @@ def _vit_config(state: Mapping, names: Mapping) -> dict:
     }
 
 
+def _heads(width: int, given: int | None, where: str | PathLike | None) -> int:
+    """Heads of a ViT; with a wrong number it loads and computes nonsense, so none is guessed."""
+    heads = VIT_HEADS.get(width) if given is None else given
+    if heads is None or heads < 1 or width % heads:
+        raise CheckpointError(
+            f'a ViT of width {width} does not say how many attention heads it has'
+            if given is None
+            else f'{given} heads do not divide the width {width}',
+            where=where,
+            fix='Give the number: --num-heads N, or num_heads=N',
+        )
+    return heads
+
+
 def _assemble(
     state: Mapping, names: Mapping[str, str], backbone: dict, source: str, prefix: str
 ) -> Conversion:
     """Compare the file's weights with those of the backbone, by name and shape."""
-    own = _built(backbone).state_dict()
+    own = built(backbone).state_dict()
     shapes = {key: value.shape for key, value in own.items()}
     # Index tables of Swin's windows follow from the settings; many files leave them out.
     tables = {key: value for key, value in own.items() if key.endswith('relative_position_index')}
@@ -311,10 +348,10 @@ def _companions(state: Mapping) -> dict[str, torch.Tensor]:
 
 def backbone_shapes(backbone: dict) -> dict[str, torch.Size]:
     """Return the shape of every weight of a backbone."""
-    return {key: value.shape for key, value in _built(backbone).state_dict().items()}
+    return {key: value.shape for key, value in built(backbone).state_dict().items()}
 
 
-def _built(backbone: dict) -> torch.nn.Module:
+def built(backbone: dict) -> torch.nn.Module:
     """Build a backbone without disturbing the random numbers of the caller."""
     with torch.random.fork_rng():
         return MODELS.build(dict(backbone))

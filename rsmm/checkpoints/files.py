@@ -16,6 +16,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import torch
 from mmengine.logging import print_log
@@ -51,8 +53,8 @@ def load_checkpoint_file(
     stock OpenMMLab checkpoints hold. Everything else is refused.
 
     Args:
-        source: ``.pth``, ``.pt``, ``.ckpt`` or ``.safetensors`` file, or an ``http(s)://`` address,
-            which is fetched into the cache first.
+        source: ``.pth``, ``.pt``, ``.ckpt`` or ``.safetensors`` file, by its path or as
+            ``file://``, or an ``http(s)://`` address, which is fetched into the cache first.
         map_location: As in :func:`torch.load`.
         trust: Load a file that carries code, running that code. ``RSMM_TRUST_CHECKPOINT=1`` does
             the same. Only for files whose origin you know.
@@ -67,7 +69,7 @@ def load_checkpoint_file(
     if str(source).startswith(('http://', 'https://')):
         path = download(str(source))
     else:
-        path = Path(source).expanduser()
+        path = _local(source)
         _check_exists(path)
     map_location = 'cpu' if map_location is None else map_location
     if path.suffix == '.safetensors':
@@ -80,6 +82,13 @@ def load_checkpoint_file(
             f'holds a {type(checkpoint).__name__}, expected a dict of weights', where=path
         )
     return checkpoint
+
+
+def _local(source: str | os.PathLike) -> Path:
+    """Path of a file on this machine, also of ``file:///...`` with its escapes."""
+    if str(source).startswith('file://'):
+        return Path(url2pathname(urlparse(str(source)).path))
+    return Path(source).expanduser()
 
 
 def save_checkpoint_file(obj: dict, path: str | os.PathLike) -> None:

@@ -21,6 +21,8 @@ class RSDataset(BaseDataset):
         data_root: Folder in the published layout.
         pipeline: Transforms or their configs, looked up in rsmm's registry whatever the default
             scope is, so that a dataset also works outside a runner.
+        metainfo: What is known of the data as a whole (``classes``, ``palette``, ...).
+        facts: The same as the settings of a subclass decide it (``bands``); stronger.
         **kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
@@ -30,11 +32,21 @@ class RSDataset(BaseDataset):
     TOY_NAME: str | None = None
 
     def __init__(
-        self, data_root: str = '', pipeline: Sequence[dict | Callable] = (), **kwargs
+        self,
+        data_root: str = '',
+        pipeline: Sequence[dict | Callable] = (),
+        metainfo: Mapping | None = None,
+        facts: Mapping | None = None,
+        **kwargs,
     ) -> None:
         self.check_root(data_root)
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
-        super().__init__(data_root=str(data_root), pipeline=steps, **kwargs)
+        known = {**(metainfo or {}), **(facts or {})}
+        super().__init__(data_root=str(data_root), pipeline=steps, metainfo=known, **kwargs)
+
+    def note(self, **facts: object) -> None:
+        """Add to ``metainfo`` what only the files tell, such as the classes of a table."""
+        self._metainfo.update(facts)
 
     @classmethod
     def check_root(cls, data_root: str) -> None:

@@ -121,9 +121,8 @@ class BigEarthNet(RSDataset):
         self.exclude_files = tuple(exclude_files)
         self.fraction = fraction
         self.replace = replace
-        super().__init__(data_root=data_root, **kwargs)
-        self._metainfo['classes'] = CLASSES[f'bigearthnet-{num_classes}']
-        self._metainfo['bands'] = self.bands
+        facts = {'classes': CLASSES[f'bigearthnet-{num_classes}'], 'bands': self.bands}
+        super().__init__(data_root=data_root, facts=facts, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the patches of the split with their labels."""

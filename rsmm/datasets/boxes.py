@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from rsmm.datasets.base import RSDataset
-from rsmm.datasets.splits import check_fractions, rank
+from rsmm.datasets.splits import random_split, rank
 from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import ConfigError, DataError, DataNotFoundError, did_you_mean
 from rsmm.geo.windows import Window
@@ -204,12 +204,8 @@ class BoxDataset(RSDataset):
         """Keep the images of the split."""
         if self.split == 'all':
             return entries
-        position = check_fractions(self.fractions, self.split)
-        ranked = rank((entry['img_path'].rsplit('/', 1)[-1] for entry in entries), self.seed)
-        sizes = [round(share * len(ranked)) for share in self.fractions[1:]]
-        sizes = [len(ranked) - sum(sizes), *sizes]
-        start = sum(sizes[:position])
-        chosen = set(ranked[start : start + sizes[position]])
+        names = (entry['img_path'].rsplit('/', 1)[-1] for entry in entries)
+        chosen = random_split(names, self.fractions, self.split, self.seed)
         return [entry for entry in entries if entry['img_path'].rsplit('/', 1)[-1] in chosen]
 
     def load_data_list(self) -> list[dict]:

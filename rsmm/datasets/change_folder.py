@@ -7,9 +7,12 @@ from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.maps import MapDataset
+from rsmm.datasets.splits import SPLITS, random_split
 from rsmm.errors import ConfigError, DataError
+from rsmm.geo.vector_labels import VECTORS
 from rsmm.registry import DATASETS
-from rsmm.utils.listing import check_partners, images_by_stem
+from rsmm.sensors import resolve_bands
+from rsmm.utils.listing import IMAGES, check_partners, images_by_stem
 
 COMPLETE = 'Complete the download, or leave it out with exclude'
 UNLABELLED = ('error', 'skip', 'keep')
@@ -19,8 +22,9 @@ UNLABELLED = ('error', 'skip', 'keep')
 class ChangeFolder(MapDataset):
     """Images before and after and a change map, told to belong together by their names.
 
-    ``<root>/<split>/A/x.png``, ``B/x.png``, ``label/x.png``. Suffixes may differ. Dates of one
-    pair must agree in size and coordinate system.
+    ``<root>/<split>/A/x.png``, ``B/x.png``, ``label/x.png``. Suffixes may differ; a label may also
+    be a GeoJSON or GeoPackage of what changed. Dates of one pair must agree in size and coordinate
+    system.
 
     Sources of sets in this layout: Chen and Shi, "A Spatial-Temporal Attention-Based Method and a
     New Dataset for Remote Sensing Image Change Detection", Remote Sensing 2020 (LEVIR-CD); Zhang
@@ -29,11 +33,14 @@ class ChangeFolder(MapDataset):
 
     Args:
         data_root: Folder of the split folders, or of A and B themselves.
-        split: Sub-folder, None when there is none.
+        split: Sub-folder, None when there is none. ``'train'``, ``'val'`` and ``'test'`` are drawn
+            by the names of the pairs where A and B lie in the root itself.
         before, after, label: Names of the three folders.
-        bands: Names of the images' bands.
+        bands: Names of the images' bands, or of an order in ``rsmm.sensors``.
         encoding: Of the label, see :func:`rsmm.datasets.transforms.change_labels.change_map`.
         unlabelled: Pairs without label: ``'error'``, ``'skip'`` or ``'keep'`` (prediction).
+        fractions: Shares (train, val[, test]) of the pairs where folders do not split them.
+        seed: Seed of that draw.
         **kwargs: As for :class:`rsmm.datasets.maps.MapDataset`.
 
     Raises:
@@ -50,25 +57,31 @@ class ChangeFolder(MapDataset):
         before: str = 'A',
         after: str = 'B',
         label: str = 'label',
-        bands: Sequence[str] = ('R', 'G', 'B'),
+        bands: str | Sequence[str] = 'rgb',
         encoding: str | Mapping[int, int] = 'auto',
         unlabelled: str = 'error',
+        fractions: Sequence[float] = (0.8, 0.2),
+        seed: int = 0,
         **kwargs,
     ) -> None:
         if unlabelled not in UNLABELLED:
             raise ConfigError(f'unlabelled={unlabelled!r}', fix=f'Known: {", ".join(UNLABELLED)}')
         self.split = split
         self.folders = (before, after, label)
-        self.bands = tuple(bands)
+        self.bands = resolve_bands(bands)
+        self.fractions, self.seed = tuple(fractions), seed
         self.encoding = encoding
         self.unlabelled = unlabelled
-        super().__init__(data_root=data_root, **kwargs)
-        self._metainfo['bands'] = self.bands
+        super().__init__(data_root=data_root, facts={'bands': self.bands}, **kwargs)
 
     def list_scenes(self) -> list[dict]:
         """List the pairs by name."""
         root = Path(self.data_root) / (self.split or '')
-        before, after, labels = (images_by_stem(root / name) for name in self.folders)
+        whole = Path(self.data_root) / self.folders[0]
+        drawn = self.split in SPLITS and not root.is_dir() and whole.is_dir()
+        root = Path(self.data_root) if drawn else root
+        before, after = (images_by_stem(root / name) for name in self.folders[:2])
+        labels = images_by_stem(root / self.folders[2], (*IMAGES, *VECTORS))
         if not before:
             raise self.not_found('holds no images', root / self.folders[0])
         single = sorted(set(before) ^ set(after))
@@ -89,7 +102,9 @@ class ChangeFolder(MapDataset):
         if self.include is None:
             left = {name: path for name, path in labels.items() if name not in self.exclude}
             check_partners(left, before, f'image in {self.folders[0]}/', COMPLETE)
-        dropped = set(bare) if self.unlabelled == 'skip' else ()
+        dropped = set(bare) if self.unlabelled == 'skip' else set()
+        if drawn:
+            dropped |= set(before) - random_split(before, self.fractions, self.split, self.seed)
         return [
             {
                 'name': name,

@@ -121,6 +121,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
         'River',
         'SeaLake',
     ),
+    # Of the toy images of one's own.
+    'own': ('water', 'nature', 'fields', 'built'),
     'spacenet7': ('building',),
     'change': ('no change', 'change'),
     'pastis': (

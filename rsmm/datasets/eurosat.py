@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rsmm.datasets.base import RSDataset
 from rsmm.datasets.classes import CLASSES
-from rsmm.datasets.metadata import read_places
-from rsmm.datasets.splits import (
-    SPLITS,
-    label_fraction,
-    listed_split,
-    spatial_split,
-    stratified_split,
-)
+from rsmm.datasets.image_folder import ImageFolder
 from rsmm.datasets.transforms.loading import check_darkest
 from rsmm.errors import ConfigError, DataError, did_you_mean
 from rsmm.geo.raster import read_raster
@@ -31,11 +24,10 @@ FOLDERS = {
     '.tif': ('tif', f'{_ZIP_FOLDER}/tif', 'EuroSAT_MS', '.'),
 }
 _KINDS = {'.jpg': JPEG, '.tif': TIFF}
-_SCHEMES = ('stratified', 'spatial', 'list')
 
 
 @DATASETS.register_module()
-class EuroSAT(RSDataset):
+class EuroSAT(ImageFolder):
     """EuroSAT in its published layout, as RGB JPEG or as 13-band GeoTIFF (L1C, uint16).
 
     ``<root>/2750/<Class>/<Class>_<n>.jpg`` and ``<root>/tif/<Class>/<Class>_<n>.tif``; the nesting
@@ -49,19 +41,10 @@ class EuroSAT(RSDataset):
         data_root: Folder with the dataset.
         bands: ``'rgb'`` reads the JPEGs (0..255, bands B04, B03, B02); ``'ms'`` the GeoTIFFs, all
             13 bands; a list of names the GeoTIFFs, those bands.
-        split: ``'train'``, ``'val'``, ``'test'``, or ``'all'`` for every chip.
-        split_scheme: ``'stratified'`` by class, ``'spatial'`` by grid cell (needs ``metadata``) or
-            ``'list'``; a ``split_file`` implies the last.
-        split_file: List of file names, one a line; ``{split}`` in the path is replaced.
-        fractions: Shares (train, val[, test]) of the schemes that draw.
-        metadata: Table with latitude and longitude per chip (parquet, csv or yaml); adds ``lat``
-            and ``lon`` to the results.
-        cell_size: Edge of the grid cells of the spatial split in degrees.
-        label_fraction: Share of the chips of each class to keep.
-        seed: Seed of split and label fraction.
         packed: Folder written by ``tools/dataset_converters/pack_dataset.py`` to read instead of
             ``data_root``.
-        **kwargs: ``pipeline``, ``test_mode``, ``indices``... of mmengine's ``BaseDataset``.
+        **kwargs: ``split``, ``split_scheme``, ``fractions``, ``label_fraction``, ... of
+            :class:`rsmm.datasets.image_folder.ImageFolder`.
 
     Raises:
         DataNotFoundError: Root, images, list or table are absent.
@@ -69,7 +52,11 @@ class EuroSAT(RSDataset):
         ConfigError: A setting that does not exist.
     """
 
-    METAINFO = {'classes': CLASSES['eurosat'], 'palette': None, 'task_name': 'classification'}
+    METAINFO: dict[str, Any] = {
+        'classes': CLASSES['eurosat'],
+        'palette': None,
+        'task_name': 'classification',
+    }
     TOY_NAME = 'eurosat'
     SHAPE = (64, 64)
 
@@ -77,51 +64,25 @@ class EuroSAT(RSDataset):
         self,
         data_root: str = '',
         bands: str | Sequence[str] = 'rgb',
-        split: str | None = 'train',
-        split_scheme: str | None = None,
-        split_file: str | None = None,
-        fractions: Sequence[float] = (0.75, 0.25),
-        metadata: str | None = None,
-        cell_size: float = 0.25,
-        label_fraction: float = 1.0,
-        seed: int = 0,
         packed: str | None = None,
+        metainfo: Mapping | None = None,
         **kwargs,
     ) -> None:
-        self.suffix, self.file_bands, self.bands = resolve_source(bands)
-        self.split = _one_of('split', split or 'all', (*SPLITS, 'all'))
-        scheme = split_scheme or ('list' if split_file else 'stratified')
-        self.split_scheme = _one_of('split_scheme', scheme, _SCHEMES)
-        if (self.split_scheme == 'list') != (split_file is not None):
-            raise ConfigError(
-                f'split_scheme={self.split_scheme!r} with split_file={split_file!r}',
-                where='EuroSAT',
-                fix="split_scheme='list' and split_file belong together",
-            )
-        self.split_file = split_file
-        self.fractions = tuple(fractions)
-        self.metadata_file = metadata
-        self.cell_size = cell_size
-        self.label_fraction = label_fraction
-        self.seed = seed
         self.packed = packed
-        super().__init__(data_root=str(packed or data_root), **kwargs)
-        self._metainfo['bands'] = self.bands
+        self.suffix, order, wanted = resolve_source(bands)
+        super().__init__(
+            str(packed or data_root),
+            wanted,
+            order,
+            CLASSES['eurosat'],
+            size=self.SHAPE,
+            metainfo={'classes': CLASSES['eurosat'], **(metainfo or {})},
+            **kwargs,
+        )
 
-    def load_data_list(self) -> list[dict]:
-        """List the chips of the split, ordered by class and name."""
-        chips = self._packed_chips() if self.packed else self._chips()
-        places = self._places(chips)
-        chosen = self._choose({stem: chip['gt_label'] for stem, chip in chips.items()}, places)
-        if not chosen:
-            raise DataError(
-                f'split {self.split!r} holds no chips of {len(chips)}',
-                where=self.data_root,
-                fix='Use other fractions, another cell_size or more chips',
-            )
-        for stem, (latitude, longitude) in places.items():
-            chips[stem].update(lat=latitude, lon=longitude)
-        return [chip for stem, chip in chips.items() if stem in chosen]
+    def chips(self) -> dict[str, dict]:
+        """Map the names of all chips to their records, from a pack or the class folders."""
+        return self._packed_chips() if self.packed else self._chips()
 
     def _chips(self) -> dict[str, dict]:
         """Map file stems to image path and label, as found on disk."""
@@ -173,58 +134,15 @@ class EuroSAT(RSDataset):
             chips[path.stem] = {'img_path': name, 'gt_label': label, 'pack_row': row}
         return dict(sorted(chips.items(), key=lambda item: (item[1]['gt_label'], item[0])))
 
-    def _places(self, chips: dict[str, dict]) -> dict[str, tuple[float, float]]:
-        if self.metadata_file is None:
-            if self.split_scheme == 'spatial':
-                raise ConfigError(
-                    "split_scheme='spatial' needs to know where the chips are",
-                    where='EuroSAT',
-                    fix='Set metadata to a table with image_id, lat and lon',
-                )
-            return {}
-        table = read_places(self.metadata_file)
-        missing = [stem for stem in chips if stem not in table]
-        if missing:
-            raise DataError(
-                f'{len(missing)} of {len(chips)} chips have no place, e.g. {missing[0]}',
-                where=self.metadata_file,
-                fix='Use the table that belongs to this data root',
-            )
-        return {stem: table[stem] for stem in chips}
-
-    def _choose(self, labels: dict[str, int], places: dict[str, tuple[float, float]]) -> set[str]:
-        """Return the stems of the split after label fraction."""
-        if self.split == 'all':
-            chosen = set(labels)
-        elif self.split_scheme == 'list':
-            chosen = listed_split(self.split_file.replace('{split}', self.split), labels)
-        elif self.split_scheme == 'spatial':
-            chosen = spatial_split(
-                places, labels, self.fractions, self.split, self.seed, self.cell_size
-            )
-        else:
-            chosen = stratified_split(labels, self.fractions, self.split, self.seed)
-        if self.label_fraction == 1:
-            return chosen
-        kept = {stem: labels[stem] for stem in labels if stem in chosen}
-        return label_fraction(kept, self.label_fraction, self.seed)
-
     def get_data_info(self, idx: int) -> dict:
-        """Return a sample's record with what is known of every file: bands and shape."""
+        """Return a sample's record with what is known of every file."""
         info = super().get_data_info(idx)
-        info['file_bands'] = self.file_bands
-        info['file_shape'] = self.SHAPE
-        info['bands'] = self.bands
         if self.suffix == '.tif':
             info['darkest'] = 'B10'  # the files do not name their bands
             info['product'] = 'sentinel-2'
         if self.packed:
             info['pack'] = self.packed
         return info
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the label of a sample as a list, for class-balanced sampling."""
-        return [int(self.get_data_info(idx)['gt_label'])]
 
 
 def resolve_source(
@@ -294,13 +212,3 @@ def _unknown_class(name: str, where: str | Path) -> DataError:
         where=where,
         fix=f'Rename or remove it; classes: {", ".join(CLASSES["eurosat"])}',
     )
-
-
-def _one_of(setting: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise ConfigError(
-            f'{setting}={value!r} does not exist.{did_you_mean(str(value), known)}',
-            where='EuroSAT',
-            fix=f'Known: {", ".join(known)}',
-        )
-    return value

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsmm.datasets.change_folder import COMPLETE
 from rsmm.datasets.classes import CLASSES, PALETTES
-from rsmm.datasets.maps import MapDataset
-from rsmm.datasets.splits import stratified_split
-from rsmm.errors import ConfigError, DataError
+from rsmm.datasets.map_folder import MapFolder
+from rsmm.errors import ConfigError
 from rsmm.registry import DATASETS
-from rsmm.utils.listing import by_stem, check_partners, list_files
 
 #: (image folder, label folder) of the layouts in circulation, by number of classes.
 LAYOUTS = {
@@ -35,7 +31,7 @@ _LABEL_SUFFIX = re.compile(r'_(?:label|15label|5label|24label)$')
 
 
 @DATASETS.register_module()
-class GID(MapDataset):
+class GID(MapFolder):
     """GID-5 and GID-15, with labels as exact colours or as indices.
 
     Class 0 means not labelled and is ignored. Images are matched to labels by name
@@ -51,11 +47,9 @@ class GID(MapDataset):
         num_classes: 5 or 15.
         split: ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
         img_dir, ann_dir: Folders instead of the known layouts; ``{split}`` is replaced.
-        fractions: Shares (train, val[, test]) of the scenes where folders do not split them.
-        seed: Seed of that draw.
         bands: Names of the images' bands.
         void: Ignored classes.
-        **kwargs: As for :class:`rsmm.datasets.maps.MapDataset`.
+        **kwargs: As for :class:`rsmm.datasets.map_folder.MapFolder`.
 
     Raises:
         DataNotFoundError: No known layout.
@@ -72,8 +66,6 @@ class GID(MapDataset):
         split: str = 'train',
         img_dir: str | None = None,
         ann_dir: str | None = None,
-        fractions: Sequence[float] = (0.8, 0.2),
-        seed: int = 0,
         bands: Sequence[str] = ('R', 'G', 'B'),
         void: Sequence[int] = (0,),
         **kwargs,
@@ -86,72 +78,23 @@ class GID(MapDataset):
             )
         if (img_dir is None) != (ann_dir is None):
             raise ConfigError('img_dir and ann_dir belong together', where='GID')
+        self.given = None if img_dir is None else (img_dir, ann_dir)
         self.num_classes = num_classes
-        self.split = split
-        self.folders = None if img_dir is None else (img_dir, ann_dir)
-        self.fractions = tuple(fractions)
-        self.seed = seed
-        self.bands = tuple(bands)
         key = f'gid{num_classes}'
-        kwargs['metainfo'] = {
-            'classes': CLASSES[key],
-            'palette': PALETTES[key],
-            'bands': self.bands,
-            **(kwargs.get('metainfo') or {}),
-        }
-        super().__init__(data_root=data_root, void=void, **kwargs)
+        super().__init__(
+            data_root,
+            split,
+            bands=bands,
+            void=void,
+            classes=CLASSES[key],
+            palette=PALETTES[key],
+            **kwargs,
+        )
 
-    def list_scenes(self) -> list[dict]:
-        """List the images of the split by name."""
-        root = Path(self.data_root)
-        layouts = (self.folders,) if self.folders else LAYOUTS[self.num_classes]
-        for images, labels in layouts:
-            splits = ('train', 'val', 'test') if self.split == 'all' else (self.split,)
-            parts = splits if '{split}' in images else ('',)
-            pairs = [(images.format(split=part), labels.format(split=part)) for part in parts]
-            if any((root / folder).is_dir() for folder, _ in pairs):
-                scenes = [
-                    scene for pair in pairs for scene in self._pairs(root / pair[0], root / pair[1])
-                ]
-                return scenes if '{split}' in images else self._drawn(scenes)
-        known = '; '.join(', '.join(pair) for pair in layouts)
-        raise self.not_found(f'no image and label folder ({known})', root)
+    def layouts(self) -> Sequence[tuple[str, str]]:
+        """Return the folders given, or those of the layouts in circulation."""
+        return (self.given,) if self.given else LAYOUTS[self.num_classes]
 
-    def _pairs(self, images: Path, labels: Path) -> list[dict]:
-        found = by_stem(list_files(labels, deep=True), lambda path: _name(path, labels))
-        pictures = by_stem(list_files(images, deep=True), lambda path: _name(path, images))
-        if self.include is None:
-            left = {name: path for name, path in found.items() if name not in self.exclude}
-            check_partners(left, pictures, f'image in {images}', COMPLETE)
-        scenes = []
-        for name, path in pictures.items():
-            if name not in found:
-                raise DataError(f'has no label in {labels}', where=path)
-            scenes.append(
-                {
-                    'name': name,
-                    'img_path': str(path),
-                    'file_bands': self.bands,
-                    'bands': self.bands,
-                    'label_path': str(found[name]),
-                    'shape_path': str(path),
-                }
-            )
-        return scenes
-
-    def _drawn(self, scenes: list[dict]) -> list[dict]:
-        if self.split == 'all':
-            return scenes
-        # Sub-folders, where there are some, are scene classes: draw from each.
-        groups = {scene['name']: str(Path(scene['name']).parent) for scene in scenes}
-        numbers = {group: k for k, group in enumerate(sorted(set(groups.values())))}
-        labels = {name: numbers[group] for name, group in groups.items()}
-        chosen = stratified_split(labels, self.fractions, self.split, self.seed)
-        return [scene for scene in scenes if scene['name'] in chosen]
-
-
-def _name(path: Path, folder: Path) -> str:
-    """Name of a scene below a folder, by that of its image or label."""
-    place = path.relative_to(folder)
-    name = place.with_name(_LABEL_SUFFIX.sub('', place.stem)).as_posix()
-    return unicodedata.normalize('NFC', name)
+    def name_of(self, path: Path, folder: Path) -> str:
+        """Return the name of a scene: labels add a word to it."""
+        return super().name_of(path.with_name(_LABEL_SUFFIX.sub('', path.stem)), folder)

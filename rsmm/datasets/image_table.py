@@ -84,10 +84,9 @@ class ImageTable(RSDataset):
         self.multi_label = multi_label
         self.num_labels, self.label_seed = num_labels, label_seed
         self.bands = None if bands is None else resolve_bands(bands)
-        super().__init__(data_root=data_root, **kwargs)
+        super().__init__(data_root=data_root, facts={'bands': self.bands}, **kwargs)
         if self.classes is not None:
-            self._metainfo['classes'] = self.classes
-        self._metainfo['bands'] = self.bands
+            self.note(classes=self.classes)
 
     def load_data_list(self) -> list[dict]:
         """List the images of the subset in the order of the table, then those of the folder."""

@@ -10,6 +10,7 @@ from rsmm.datasets.tiling import tile_windows
 from rsmm.errors import DataError, did_you_mean
 from rsmm.geo.label_raster import check_label_size
 from rsmm.geo.raster import raster_shape
+from rsmm.geo.vector_labels import is_vector
 
 
 class MapDataset(RSDataset, ABC):
@@ -58,10 +59,10 @@ class MapDataset(RSDataset, ABC):
         tiles = []
         for scene in scenes:
             shape = raster_shape(scene['shape_path'])
-            if scene.get('label_path') and 'img_path' in scene:
+            label = scene.get('label_path')
+            if label and 'img_path' in scene and not is_vector(label):
                 # A tile cannot tell: cut from too large a label it has the right size.
-                path = scene['label_path']
-                check_label_size(raster_shape(path), shape, path)
+                check_label_size(raster_shape(label), shape, label)
             windows = tile_windows(shape, self.tile, self.stride, self.border)
             tiles += [{**scene, 'window': tuple(window)} for window in windows]
         if not tiles:
@@ -101,6 +102,8 @@ class MapDataset(RSDataset, ABC):
         info['classes'] = len(self.metainfo['classes'])
         info['palette'] = self.metainfo.get('palette')
         info['label_void'] = self.void
+        if is_vector(info.get('label_path') or ''):
+            info['label_names'] = self.metainfo['classes']
         return info
 
 

@@ -90,8 +90,7 @@ class OSCD(MapDataset):
         self.bands = names[bands] if bands in ('rgb', 'ms') else resolve_bands(bands)
         self.sources = sources
         self.need_labels = need_labels
-        super().__init__(data_root=data_root, **kwargs)
-        self._metainfo['bands'] = self.bands
+        super().__init__(data_root=data_root, facts={'bands': self.bands}, **kwargs)
 
     def list_scenes(self) -> list[dict]:
         """List the cities of the split in alphabetical order."""

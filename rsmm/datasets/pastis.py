@@ -69,8 +69,7 @@ class PASTIS(RSDataset):
         band_indices(self.file_bands, self.bands, where='PASTIS bands')
         self.void = (VOID,) * ignore_void + (BACKGROUND,) * ignore_background
         self._norm: tuple | None = None
-        super().__init__(data_root=data_root, **kwargs)
-        self._metainfo['bands'] = self.bands
+        super().__init__(data_root=data_root, facts={'bands': self.bands}, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the patches of the folds in order of their numbers."""

@@ -84,8 +84,8 @@ class SeCoDataset(RSDataset):
         self.val_fraction = val_fraction
         self.bad = BadPlaces(on_bad)
         self.packed = packed
-        super().__init__(data_root=str(packed or data_root), **kwargs)
-        self._metainfo['bands'] = self.bands
+        facts = {'bands': self.bands}
+        super().__init__(data_root=str(packed or data_root), facts=facts, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the places of the split that have enough dates."""

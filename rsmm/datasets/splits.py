@@ -78,6 +78,13 @@ def stratified_split(
     return chosen
 
 
+def random_split(
+    names: Iterable[str], fractions: Sequence[float], split: str, seed: int = 0
+) -> set[str]:
+    """Select a split of names without classes; see :func:`stratified_split`."""
+    return stratified_split(dict.fromkeys(names, 0), fractions, split, seed)
+
+
 def label_fraction(labels: Mapping[str, int], fraction: float, seed: int = 0) -> set[str]:
     """Keep a share of every class, at least one name each.
 

@@ -17,6 +17,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from rsmm.datasets.base import check_same_classes
+from rsmm.engine.backends import checked_backends
+from rsmm.engine.compiling import MINUTES, require_compiler
 from rsmm.engine.console import quiet_console
 from rsmm.engine.distributed import init_distributed
 from rsmm.engine.pause import lasting_workers, pause_on_signals
@@ -86,6 +88,18 @@ class Runner(MMEngineRunner):
         quiet_console(logger)
         return logger
 
+    def build_visualizer(self, visualizer=None):
+        """Build the visualizer; a backend whose package is absent is named before the run starts.
+
+        Raises:
+            ConfigError: Backends in a form that is none.
+            MissingDependencyError: With the package to install.
+        """
+        if isinstance(visualizer, dict) and visualizer.get('vis_backends') is not None:
+            backends = checked_backends(visualizer['vis_backends'])
+            visualizer = {**visualizer, 'vis_backends': backends}
+        return super().build_visualizer(visualizer)
+
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, bands and channels filled in where its config says ``'auto'``."""
         if isinstance(model, dict):
@@ -95,9 +109,20 @@ class Runner(MMEngineRunner):
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for distributed training; on the CPU without device ids."""
+        """Wrap the model for distributed training; on the CPU without device ids.
+
+        Raises:
+            ConfigError: A wrapper that shards the model, on the CPU.
+        """
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
+        wrapper = (model_wrapper_cfg or {}).get('type', 'MMDistributedDataParallel')
+        if 'DistributedDataParallel' not in str(wrapper):
+            raise ConfigError(
+                f'{wrapper} shards a model over GPUs, and there is none',
+                where='model_wrapper_cfg',
+                fix='Leave it out on the CPU',
+            )
         if self.cfg.get('sync_bn') is not None:
             from rsmm.models.layers.sync_batchnorm import convert_cpu_sync_batchnorm
 
@@ -149,6 +174,19 @@ class Runner(MMEngineRunner):
                 fix='Use a smaller batch_size (--cfg-options batch_size=N) or more samples',
             )
         return loader
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile a step of the model where the config asks for it and the machine can.
+
+        Raises:
+            MissingDependencyError: There is no compiler.
+        """
+        settings = self.cfg.get('compile')
+        if settings:
+            backend = settings.get('backend', 'inductor') if isinstance(settings, dict) else None
+            require_compiler(backend or 'inductor')
+            self.logger.info(f'compile: the first steps take longer, up to {MINUTES} minutes each')
+        super()._maybe_compile(target)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register mmengine's default hooks and what every run of rsmm has beside them."""

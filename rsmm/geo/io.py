@@ -283,8 +283,9 @@ def read_mask_stack(path: str | Path) -> np.ndarray:
     from PIL import Image, ImageSequence
 
     with parsing(path, 'cannot be read'), Image.open(path) as source:
-        check_limit('PIXELS', source.width * source.height * source.n_frames, path)
-        check_limit('READ_BYTES', source.width * source.height * source.n_frames, path)
+        pixels = source.width * source.height * getattr(source, 'n_frames', 1)
+        check_limit('PIXELS', pixels, path)
+        check_limit('READ_BYTES', pixels, path)
         pages = [np.asarray(page.convert('L')) for page in ImageSequence.Iterator(source)]
     masks = [binary_mask(page, f'{path} page {k}') for k, page in enumerate(pages)]
     if len({mask.shape for mask in masks}) != 1:

@@ -82,7 +82,7 @@ def read_label(path: str | Path, window: Sequence[int] | None = None) -> LabelRa
     return LabelRaster(values, missing, colours, crs, transform)
 
 
-def _part(source: Any, window: Sequence[int] | None) -> tuple[tuple | None, tuple | None]:
+def _part(source: Any, window: Sequence[int] | None) -> tuple[tuple, tuple | None]:
     """Ranges to read, and the six affine numbers of what lies there."""
     row, column, height, width = window or (0, 0, source.height, source.width)
     part = (row, min(row + height, source.height)), (column, min(column + width, source.width))

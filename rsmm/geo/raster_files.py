@@ -78,7 +78,7 @@ def rasterio_source(path: str | Path, sidecars: bool, trusted: bool) -> Iterator
                 yield source
 
 
-def check_extent(source, path: str | Path) -> None:
+def check_extent(source: Any, path: str | Path) -> None:
     """Refuse a file that states more pixels or bands than any image has.
 
     Raises:

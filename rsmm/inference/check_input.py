@@ -66,7 +66,7 @@ def check_input(
         raise DataError(
             wrong[0],
             where=stack.dates[0].path,
-            fix="Bring it to what the model knows, or go on with check='warn' (--check warn)",
+            fix='Bring it to what the model knows (pixels: --gsd model), or add --check warn',
         )
     return list(dict.fromkeys(text for _, text in found))
 

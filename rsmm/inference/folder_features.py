@@ -111,9 +111,10 @@ def _forward(model: Any, batch: torch.Tensor) -> np.ndarray:
 def save_features(out: str | PathLike, names: Sequence[str], features: Features) -> None:
     """Write ``fnames`` (N,), ``feats`` (N, D) float32 and ``labels`` (N,), class names, as npz.
 
-    Texts are fixed-size unicode: the file opens with ``allow_pickle=False``.
+    Texts are fixed-size unicode: the file opens with ``allow_pickle=False``. Folders are made.
     """
     classes = np.array(features.classes)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as file:
         np.savez_compressed(
             file,

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,29 +22,24 @@ from rsmm.apis.model import RANDOM, build_model
 from rsmm.apis.zoo_files import ZOO, zoo_checkpoint
 from rsmm.errors import ConfigError, DataError
 from rsmm.inference.area_table import AreaCounter, area_table, read_confusion
-from rsmm.inference.box_files import box_names, detect, write_scene_boxes
+from rsmm.inference.box_files import detect
 from rsmm.inference.check_input import CHECKS, check_input
 from rsmm.inference.chip_maps import as_map_model
 from rsmm.inference.detect_files import detector_of
+from rsmm.inference.folder_run import box_limits, vector_suffix, write_folder
 from rsmm.inference.inputs import array_file, find_scenes
 from rsmm.inference.map_files import (
     DEPTHS,
     Job,
-    file_names,
     open_scene,
     scene_rows,
-    write_scene,
 )
 from rsmm.inference.mapping import Tiling
-from rsmm.inference.places import Scene, is_address
-from rsmm.inference.records import TEMPORARY, Records, run_key
+from rsmm.inference.places import Scene
 from rsmm.inference.running import Bars, network_limits
 from rsmm.inference.scene_pages import write_page
-from rsmm.inference.summary import write_summary
 from rsmm.inference.tasks import reading_of, task_of
 from rsmm.registry import DATASETS
-from rsmm.utils.lock import hold_folder
-from rsmm.utils.outputs import keep_inputs
 
 
 class Inferencer(BaseInferencer):
@@ -65,7 +60,7 @@ class Inferencer(BaseInferencer):
         CheckpointError: The checkpoint cannot be read or belongs to another model.
     """
 
-    preprocess_kwargs = {'bands', 'check'}
+    preprocess_kwargs = {'bands', 'check', 'gsd'}
     forward_kwargs = {'tile', 'stride', 'merge', 'tta', 'score', 'iou'}
     visualize_kwargs = {'html'}
     postprocess_kwargs = {'out', 'polygons', 'probabilities', 'confusion', 'vector'}
@@ -106,7 +101,8 @@ class Inferencer(BaseInferencer):
             batch_size: Tiles per call; halved where the device lacks memory. Default 4, 16 on a
                 GPU.
             **kwargs: For reading: ``bands``, names of the files' bands in order where they do not
-                name them; ``check``, see :func:`rsmm.inference.check_input.check_input`.
+                name them; ``check``, see :func:`rsmm.inference.check_input.check_input`;
+                ``gsd``, metres of the pixels to bring scenes to, or ``'model'``.
                 For the network: ``tile``, ``stride``, ``merge`` (see
                 :class:`rsmm.inference.mapping.Tiling`), ``tta`` (average eight symmetries);
                 ``score``, ``iou`` of boxes.
@@ -149,7 +145,9 @@ class Inferencer(BaseInferencer):
                 found = [self._in_memory(job, one, bar, wanted, forward) for one in scenes]
                 return {'predictions': found, 'visualization': None}
             out = Path(post['out'])
-            found = self._to_folder(job, scenes, out, settings)
+            text = json.dumps(self.cfg.to_dict(), default=str)
+            about = {**settings, 'config': text, 'weights': self._identity}
+            found = write_folder(job, self.detector, scenes, out, about)
             page = self.visualize(scenes, found, job=job, out=out, **visual)
         return self.postprocess(found, page)
 
@@ -180,7 +178,7 @@ class Inferencer(BaseInferencer):
         polygons = settings.get('polygons') or None
         if polygons is not None:
             polygons = {} if polygons is True else dict(polygons)
-            polygons.setdefault('suffix', _suffix(settings.get('vector')))
+            polygons.setdefault('suffix', vector_suffix(settings.get('vector')))
         confusion = settings.get('confusion')
         if confusion is not None:
             is_file = isinstance(confusion, str | os.PathLike)
@@ -196,13 +194,31 @@ class Inferencer(BaseInferencer):
 
         return Job(
             self.model, self.task, self.reading, bands, tiling, depth, confusion, polygons, tags,
-            check,
+            check, self._gsd(settings.get('gsd')),
         )  # fmt: skip
+
+    def _gsd(self, gsd: float | str | None) -> float | None:
+        """Metres of the pixels to bring scenes to; ``'model'`` are those of training."""
+        if gsd is None:
+            return None
+        if self.detector:
+            raise ConfigError('gsd: boxes are found in images as they are')
+        if gsd == 'model':
+            gsd = self.facts.get('gsd')
+            if gsd is None:
+                raise ConfigError(
+                    'the checkpoint does not say on which pixel size it was trained',
+                    fix='Give it in metres: gsd=10 (--gsd 10)',
+                )
+        try:
+            return float(gsd)
+        except ValueError as error:
+            raise ConfigError(f'gsd={gsd!r} is no number of metres and not model') from error
 
     def _in_memory(self, job: Job, scene: Scene, bar: Bars, wanted: bool, forward: dict) -> dict:
         start = bar.starter(scene.name)
         if self.detector:
-            found, *_ = detect(job, self.detector, scene, start, *_limits(forward))
+            found, *_ = detect(job, self.detector, scene, start, *box_limits(forward))
             return {'scene': scene.name, 'kind': 'boxes', 'boxes': found, 'warnings': []}
         with open_scene(job, scene) as (stack, limits):
             warnings = job.check(stack, limits)
@@ -220,55 +236,6 @@ class Inferencer(BaseInferencer):
         if wanted:
             found['probabilities'] = np.concatenate([row.probabilities for row in rows])
         return found
-
-    def _to_folder(self, job: Job, scenes: Sequence[Scene], out: Path, settings: dict):
-        """Write what is not there yet, scene by scene."""
-        if out.is_file():
-            raise ConfigError('is a file; results go to a folder', where=out)
-        out.mkdir(parents=True, exist_ok=True)
-        suffix = _suffix(settings.get('vector'))
-        found = []
-        with hold_folder(out), Bars(len(scenes)) as bar:
-            records = Records(out)
-            records.clear_leftovers()
-            names = {one.name: self._names(job, one, suffix) for one in scenes}
-            inputs = [p for one in scenes for p in one.paths if not is_address(p)]
-            for name in (file for files in names.values() for file in files):
-                keep_inputs(out / name, inputs)
-            for scene in scenes:
-                records.check_foreign(scene.name, names[scene.name])
-            for scene in scenes:
-                key = run_key(scene, self._settings(job, settings))
-                record = records.done(scene.name, key)
-                if record is None:
-                    start = bar.starter(scene.name)
-                    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=out) as folder:
-                        files, record = self._write(job, scene, Path(folder), start, settings)
-                        records.move_in(scene.name, key, files, record)
-                bar.finished()
-                listed = [str(out / name) for name in names[scene.name]]
-                found.append({**record, 'files': listed})
-            finished = [one['record'] for one in records.scenes.values() if one['done']]
-            write_summary(out / 'summary.csv', finished)
-        return found
-
-    def _names(self, job: Job, scene: Scene, suffix: str) -> list[str]:
-        return box_names(scene, suffix) if self.detector else list(file_names(job, scene).values())
-
-    def _write(self, job: Job, scene: Scene, folder: Path, start: Callable, settings: dict):
-        if not self.detector:
-            return write_scene(job, scene, folder, start)
-        found, shape, place = detect(job, self.detector, scene, start, *_limits(settings))
-        suffix = _suffix(settings.get('vector'))
-        return write_scene_boxes(job, scene, folder, found, shape, place, suffix)
-
-    def _settings(self, job: Job, settings: Mapping) -> dict:
-        """What outputs depend on beside the files of a scene."""
-        kept = {k: v for k, v in settings.items() if k not in ('out', 'confusion')}
-        counts = None if job.confusion is None else job.confusion.tolist()
-        text = json.dumps(self.cfg.to_dict(), default=str)
-        about = {'config': text, 'weights': self._identity, 'confusion': counts}
-        return {**kept, **about, 'batch_size': None}
 
     def visualize(
         self,
@@ -288,17 +255,6 @@ class Inferencer(BaseInferencer):
     def postprocess(self, preds: list[dict], visualization: str | None = None) -> dict:
         """Join results as :meth:`__call__` returns them."""
         return {'predictions': preds, 'visualization': visualization}
-
-
-def _limits(settings: Mapping) -> tuple[float, float]:
-    score, iou = settings.get('score'), settings.get('iou')
-    return 0.3 if score is None else score, 0.5 if iou is None else iou
-
-
-def _suffix(vector: str | None) -> str:
-    if vector not in (None, 'gpkg', 'geojson'):
-        raise ConfigError(f'vector={vector!r} is not one of gpkg, geojson')
-    return f'.{vector or "gpkg"}'
 
 
 def _published_facts(name: str | None, weights) -> dict:

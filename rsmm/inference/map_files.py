@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from rsmm.inference.area_table import AreaCounter, area_table, table_text
 from rsmm.inference.map_polygons import write_polygons
 from rsmm.inference.mapping import Series, Tiling, map_rows, steps
 from rsmm.inference.places import Scene
+from rsmm.inference.regrid import regridded
 from rsmm.inference.scene import bands_to_read, check_dates
 from rsmm.inference.tasks import YES_OR_NO, Reading, Task
 from rsmm.inference.thumbnails import scene_limits
@@ -47,6 +49,7 @@ class Job:
         polygons: Settings of :func:`rsmm.inference.map_polygons.write_polygons`, None for none.
         tags: Written into every raster.
         check: Called with the open files; returns warnings, or raises.
+        gsd: Metres of the pixels to which scenes are brought first, None to leave them.
     """
 
     model: nn.Module
@@ -59,6 +62,7 @@ class Job:
     polygons: dict | None = None
     tags: dict = field(default_factory=dict)
     check: Callable[..., list[str]] = lambda *_: []
+    gsd: float | None = None
 
 
 @contextlib.contextmanager
@@ -67,9 +71,13 @@ def open_scene(job: Job, scene: Scene) -> Iterator[tuple[Stack, tuple | None]]:
     check_dates(job.model, len(scene.images))
     order, wanted = bands_to_read(job.model, job.order)
     options = {'nodata': job.reading.nodata, 'scaled': job.reading.scaled, 'trusted': True}
-    with Stack(scene.paths, wanted, order, **options) as stack:
-        scale = job.reading.scale
-        yield stack, None if scale is None else scene_limits(stack, scale)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = scene.paths
+        if job.gsd is not None:
+            paths = regridded(paths, job.gsd, Path(folder))
+        with Stack(paths, wanted, order, **options) as stack:
+            scale = job.reading.scale
+            yield stack, None if scale is None else scene_limits(stack, scale)
 
 
 def series_of(job: Job, scene: Scene) -> Series | None:

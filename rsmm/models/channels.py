@@ -44,6 +44,10 @@ def fill_channels(model: Mapping, where: Any = None) -> dict:
 def _filled(model: dict, bands: int | None, where: Any) -> dict:
     if 'members' in model:
         model['members'] = [_filled(dict(member), bands, where) for member in model['members']]
+    if isinstance(model.get('module'), Mapping):  # of a test-time augmentation
+        inner = dict(model['module'])
+        own = _bands(inner.get('data_preprocessor'))
+        model['module'] = _filled(inner, bands if own is None else own, where)
     backbone = model.get('backbone')
     if not isinstance(backbone, Mapping):
         return model

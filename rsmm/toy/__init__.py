@@ -14,6 +14,7 @@ WRITERS: dict[str, str] = {
     'caco': 'rsmm.toy.writers.caco:write_caco',
     'eurosat': 'rsmm.toy.writers.eurosat:write_eurosat',
     'gid': 'rsmm.toy.writers.gid:write_gid',
+    'own': 'rsmm.toy.writers.own:write_own',
     'oscd': 'rsmm.toy.writers.oscd:write_oscd',
     'pastis': 'rsmm.toy.writers.pastis:write_pastis',
     'place-time': 'rsmm.toy.writers.place_time:write_place_time',

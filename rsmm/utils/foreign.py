@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rsmm.errors import DataError, DataNotFoundError, RsmmError
 from rsmm.utils.limits import check_limit
@@ -55,7 +56,7 @@ def read_text(path: str | os.PathLike, what: str = 'is no text file', fix: str =
 
 def read_json(
     path: str | os.PathLike, kind: type | tuple = dict, what: str = 'is no JSON', fix: str = _AGAIN
-) -> object:
+) -> Any:
     """Return what a JSON file holds.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rsmm.datasets.spacenet7 import find_cubes
 from rsmm.datasets.transforms.footprints import read_mosaic
 from rsmm.errors import ConfigError
-from rsmm.geo.submission import read_submission
+from rsmm.geo.submission import read_cubes
 from rsmm.utils.outputs import save_picture
 from rsmm.visualization.spacenet7 import growth_figure, monthly_panels, write_animation
 from rsmm.visualization.spacenet7_page import write_cube_page
@@ -25,10 +25,10 @@ def write_figures(
 
     Args:
         images: Folder of AOI folders, or one of them.
-        footprints: CSV with identities.
+        footprints: CSV with identities, or a folder of GeoJSON files, in pixels.
         out: Folder of the pictures.
         aoi: Name or beginning; the first by default.
-        truth: CSV of the truth.
+        truth: The truth in the same form.
         scale: Enlargement of panels and animation.
 
     Returns:
@@ -38,7 +38,7 @@ def write_figures(
         ConfigError: No such AOI in the images and the CSV.
     """
     cubes = find_cubes(images, labels=None)
-    found = read_submission(footprints, drop_empty=True)
+    found = read_cubes(footprints, drop_empty=True)
     names = [name for name in cubes if name in found and name.startswith(aoi or '')]
     if not names:
         raise ConfigError(
@@ -49,7 +49,7 @@ def write_figures(
     frames = [frame for frame in cubes[name] if frame.month in found[name]]
     pictures = {frame.month: read_mosaic(frame.image)[0] for frame in frames}
     cube = {month: found[name][month] for month in pictures}
-    reference = read_submission(truth, drop_empty=True).get(name) if truth else None
+    reference = read_cubes(truth, drop_empty=True).get(name) if truth else None
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / file for file in ('panels.png', 'ids.gif', 'growth.png', 'months.html')]

@@ -272,3 +272,11 @@ def test_stubs_keep_tensors_and_run_nothing(tmp_path, zipped):
     assert loaded['state_dict']['half'].dtype == torch.float16
     assert loaded['epoch'] == 3
     assert not isinstance(loaded['datamodule'], Custom)
+
+
+def test_a_file_may_be_named_as_an_address(tmp_path):
+    path = tmp_path / 'with space' / 'weights.pth'
+    save_checkpoint_file({'state_dict': {'a': torch.ones(2)}}, path)
+    assert load_checkpoint_file(path.as_uri())['state_dict']['a'].tolist() == [1, 1]
+    with pytest.raises(CheckpointError, match='with space/other.pth: no such checkpoint'):
+        load_checkpoint_file(path.with_name('other.pth').as_uri())

@@ -23,6 +23,7 @@ def test_rates_match_the_log() -> None:
     settings = dict(config.param_scheduler[0])
     assert settings.pop('type') == 'CosineAnnealingLR'
     assert settings.pop('convert_to_iter_based')
+    settings['end'] = config.train_cfg.max_epochs  # as the runner fills it in
     scheduler = CosineAnnealingLR.build_iter_from_epoch(optimizer, **settings, epoch_length=184)
     found = {}
     for step in range(2760):

@@ -14,7 +14,7 @@ from mmengine.dataset import ConcatDataset
 
 from rsmm.datasets.base import check_same_classes
 from rsmm.datasets.boxes import clip_box
-from rsmm.datasets.coco import CocoBoxes
+from rsmm.datasets.coco import BoxFolder
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.nwpu import NWPUVHR10
 from rsmm.datasets.seeded import SeededDataset
@@ -182,11 +182,11 @@ def write_coco(root: Path, table: dict) -> str:
 
 
 def test_coco(tmp_path: Path) -> None:
-    dataset = CocoBoxes(write_coco(tmp_path, coco()))
+    dataset = BoxFolder(write_coco(tmp_path, coco()))
     assert dataset.metainfo['classes'] == ('car',)
     assert boxes_of(dataset) == [(4, 5, 14, 25, 0, 0)]
     for asked in ({'classes': ('house', 'car')}, {'metainfo': {'classes': ('house', 'car')}}):
-        dataset = CocoBoxes(str(tmp_path), **asked)
+        dataset = BoxFolder(str(tmp_path), **asked)
         assert dataset.metainfo['classes'] == ('house', 'car')
         assert boxes_of(dataset) == [(4, 5, 14, 25, 1, 0)]
         assert dataset.count_objects() == {'house': 0, 'car': 1}
@@ -200,18 +200,18 @@ def two_classes() -> dict:
 
 def test_coco_part_of_the_classes(tmp_path: Path) -> None:
     root = write_coco(tmp_path, two_classes())
-    assert CocoBoxes(root).metainfo['classes'] == ('house', 'car')
-    part = CocoBoxes(root, classes=('car',))
+    assert BoxFolder(root).metainfo['classes'] == ('house', 'car')
+    part = BoxFolder(root, classes=('car',))
     assert boxes_of(part) == [(4, 5, 14, 25, 0, 0)]
     with pytest.raises(DataError, match="unknown class 'cars'.*Did you mean 'car'"):
-        CocoBoxes(root, classes=('cars',))
+        BoxFolder(root, classes=('cars',))
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
 def test_coco_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     root = write_coco(tmp_path, coco())
     (tmp_path / 'annotations.json').write_text(json.dumps(coco()), encoding=encoding)
-    assert len(CocoBoxes(root)) == 1
+    assert len(BoxFolder(root)) == 1
 
 
 @pytest.mark.parametrize('raw', [b'[' * 100_000, b'\xff\xfe{\0}\0', b'', b'{"images": [1e999'])
@@ -219,16 +219,16 @@ def test_coco_that_is_no_json(tmp_path: Path, raw: bytes) -> None:
     root = write_coco(tmp_path, coco())
     (tmp_path / 'annotations.json').write_bytes(raw)
     with pytest.raises(DataError, match='is not JSON|is not COCO'):
-        CocoBoxes(root)
+        BoxFolder(root)
 
 
 @pytest.mark.parametrize('name', ['../a.png', '/etc/passwd', 'x/../../a.png', '..', 'a\0.png'])
-@pytest.mark.parametrize('reader', ['CocoBoxes', 'NWPUVHR10'])
+@pytest.mark.parametrize('reader', ['BoxFolder', 'NWPUVHR10'])
 def test_coco_names_stay_in_their_folder(tmp_path: Path, reader: str, name: str) -> None:
     table = coco(categories=[{'id': 7, 'name': 'ship'}])
     table['images'][0]['file_name'] = name
     write_coco(tmp_path, table)
-    kind = {'CocoBoxes': CocoBoxes, 'NWPUVHR10': NWPUVHR10}[reader]
+    kind = {'BoxFolder': BoxFolder, 'NWPUVHR10': NWPUVHR10}[reader]
     with pytest.raises(DataError, match=r'images\[0\].*leads out of'):
         kind(str(tmp_path), ann_file='annotations.json')
 
@@ -245,7 +245,7 @@ def test_fuzzed_coco(tmp_path_factory, data) -> None:
     entry[key] = data.draw(junk | st.lists(junk, max_size=4) | st.dictionaries(st.text(), junk))
     root = write_coco(tmp_path_factory.mktemp('fuzz'), table)
     try:
-        dataset = CocoBoxes(root)
+        dataset = BoxFolder(root)
     except DataError:
         return
     for index in range(len(dataset)):
@@ -284,31 +284,31 @@ ANNOTATION = {'id': 1, 'image_id': 3, 'category_id': 7, 'bbox': [4, 5, 10, 20]}
 )
 def test_coco_bad_input(tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        CocoBoxes(write_coco(tmp_path, coco(**changes)))
+        BoxFolder(write_coco(tmp_path, coco(**changes)))
 
 
 def test_coco_of_images_of_another_size(tmp_path: Path) -> None:
     """Boxes would lie elsewhere; whole images and tiles alike."""
     root = write_coco(tmp_path, coco())
     settings = dict(pipeline=[dict(type='LoadRaster')])
-    assert CocoBoxes(root, **settings)[0]['img_shape'] == (60, 80)
-    assert CocoBoxes(root, tile=40, **settings)[1]['img_shape'] == (40, 40)
+    assert BoxFolder(root, **settings)[0]['img_shape'] == (60, 80)
+    assert BoxFolder(root, tile=40, **settings)[1]['img_shape'] == (40, 40)
     write_image(tmp_path / 'images' / 'a.png', 40, 50)
     for tiling, index in (({}, 0), ({'tile': 48}, 1)):
         with pytest.raises(DataError, match='a.png: expected'):
-            CocoBoxes(root, **settings, **tiling)[index]
+            BoxFolder(root, **settings, **tiling)[index]
 
 
 def test_coco_absent_files(tmp_path: Path) -> None:
     root = write_coco(tmp_path, coco())
     (tmp_path / 'images' / 'a.png').rename(tmp_path / 'images' / 'b.png')
     with pytest.raises(DataNotFoundError, match='1 of 1 labelled images are absent'):
-        CocoBoxes(root)
+        BoxFolder(root)
     with pytest.raises(DataNotFoundError, match='make_toy_data.py aerial'):
-        CocoBoxes(str(tmp_path / 'nowhere'))
+        BoxFolder(str(tmp_path / 'nowhere'))
     (tmp_path / 'annotations.json').write_text('{')
     with pytest.raises(DataError, match='is not JSON'):
-        CocoBoxes(root)
+        BoxFolder(root)
 
 
 @pytest.mark.realdata
@@ -381,9 +381,9 @@ def test_fuzzed_text_labels(tmp_path_factory, lines, kind, raw) -> None:
 def test_two_files_of_other_classes_are_refused(tmp_path: Path) -> None:
     """The second file lacks a category: its label 0 is another class."""
     both, one = write_coco(tmp_path / 'a', two_classes()), write_coco(tmp_path / 'b', coco())
-    train = ConcatDataset([CocoBoxes(both), CocoBoxes(both)])
-    check_same_classes(train, CocoBoxes(both))
-    with pytest.raises(ConfigError, match=r'CocoBoxes: .*other classes \(house\).*classes='):
-        check_same_classes(train, SeededDataset(CocoBoxes(one)))
-    check_same_classes(train, CocoBoxes(one, classes=('house', 'car')))
+    train = ConcatDataset([BoxFolder(both), BoxFolder(both)])
+    check_same_classes(train, BoxFolder(both))
+    with pytest.raises(ConfigError, match=r'BoxFolder: .*other classes \(house\).*classes='):
+        check_same_classes(train, SeededDataset(BoxFolder(one)))
+    check_same_classes(train, BoxFolder(one, classes=('house', 'car')))
     check_same_classes(train, UnlabeledTiles(str(tmp_path)))

@@ -14,6 +14,7 @@ from tests.docs.blocks import REPO, Block, blocks_of, copy_tree, run_page
 PAGES = {
     'README.md': ('epoch', 'work_dirs/moco-v2_resnet18_20e_eurosat-4bands/epoch_1.pth'),
     'docs/add_dataset.md': ('accuracy/top1: ', 'work_dirs/crop_tiles.json'),
+    'docs/own_data.md': ('change/f1: ', 'work_dirs/own_boxes/epoch_1.pth'),
     'docs/add_transform.md': ('NDVI', 'work_dirs/ndvi/epoch_1.pth'),
     'docs/add_metric.md': ('classification/kappa: ', 'work_dirs/resnet18_kappa_eurosat-rgb'),
     'docs/add_method.md': ('accuracy/top1: ', 'work_dirs/vicreg/epoch_1.pth'),
@@ -23,6 +24,8 @@ PAGES = {
     'docs/probes.md': ('online probe after 1 epochs: knn', 'work_dirs/finetune/epoch_1.pth'),
     'docs/crime_maps.md': ('crime/majority', 'work_dirs/crime-mae/epoch_2.pth'),
     'docs/discovery.md': ('events in 5 cells', 'work_dirs/discovery/events.html'),
+    'docs/ripples.md': ('work_dirs/clusters.png', 'work_dirs/random.npz'),
+    'docs/coming_from_openmmlab.md': ('accuracy/top1: ', 'work_dirs/habits/from/iter_3.pth'),
     'docs/model_zoo.md': ('resnet18_knn_eurosat-rgb', 'configs'),
     'docs/predict.md': ('2 scenes, written to', 'work_dirs/maps/index.html'),
 }

@@ -114,13 +114,13 @@ def test_the_tools(repo_root, folder, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
         return guarded(module.main), *capsys.readouterr()
 
-    out = tmp_path / 'f.npz'
+    out = tmp_path / 'not yet there/f.npz'
     narrow = [f'{key}={value}' for key, value in NARROW.items()]
     status, said, _ = call('extract_features', repo_root / RGB, 'random', folder, '--out', out,
                            '--cfg-options', *narrow)  # fmt: skip
     assert status == 0
     assert '3 images of 2 folders, 32 features each' in said
-    csv = tmp_path / 'purity.csv'
+    csv = tmp_path / 'nor this/purity.csv'
     status, said, _ = call('cluster_purity', out, '--k', 1, 3, '--seeds', 2, '--out', csv)
     assert status == 0
     assert csv.read_text().splitlines()[2].startswith('f,3,1.0,0.0,')

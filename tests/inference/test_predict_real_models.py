@@ -128,3 +128,16 @@ def test_the_zoo_maps_a_scene_from_the_command_line(tmp_path, capsys):
     with rasterio.open(tmp_path / 'maps' / 'scene_map.tif') as source:
         assert source.tags()['RSMM_WEIGHTS'].startswith('zoo_eurosat-rgb-')
         assert '"9": "SeaLake"' in source.tags()['RSMM_CLASSES']
+
+
+def test_predict_scene_never_shows_what_training_did_not_count(tmp_path):
+    image = np.random.default_rng(0).integers(1, 250, (64, 64, 3)).astype(np.uint8)
+    write_raster(tmp_path / 'a.tif', image, **PLACE)
+    config = str(ROOT / 'configs/gid/toy_unet_resnet18_20e_gid5.py')
+    spec = importlib.util.spec_from_file_location('scene', ROOT / 'tools/predict_scene.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    torch.manual_seed(1)
+    module.main([config, 'random', str(tmp_path / 'a.tif'), '--out', str(tmp_path / 'm.tif')])
+    with rasterio.open(tmp_path / 'm.tif') as source:
+        assert 0 not in source.read(1)

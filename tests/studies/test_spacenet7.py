@@ -180,6 +180,10 @@ def test_pictures_and_page(toy_spacenet7, tmp_path):
     assert all(path.stat().st_size > 5000 for path in paths)
     with pytest.raises(ConfigError, match='no AOI L15-9'):
         write_figures(toy_spacenet7 / 'train', truth, tmp_path / 'figures', aoi='L15-9')
+    # A folder of GeoJSON files is as good as the table.
+    paths = write_figures(toy_spacenet7 / 'train', toy_spacenet7 / 'train', tmp_path / 'folder')
+    table = (tmp_path / 'figures' / 'months.html').read_text()
+    assert paths[3].read_text() == table
 
 
 def call(repo_root, monkeypatch, capsys, tool, *arguments):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from rsmm.datasets.coco import CocoBoxes
+from rsmm.datasets.coco import BoxFolder
 from rsmm.datasets.dota import DOTA
 from rsmm.datasets.tiles import UnlabeledTiles
 from rsmm.errors import DataError
@@ -60,7 +60,7 @@ def test_both_layouts_hold_the_same_boxes(tmp_path: Path) -> None:
     out = tmp_path / 'aerial'
     assert write_aerial(out, images=4, size=128)
     assert not write_aerial(out, images=4, size=128)
-    dota, coco = DOTA(str(out)), CocoBoxes(str(out))
+    dota, coco = DOTA(str(out)), BoxFolder(str(out))
     assert len(dota) == len(coco) == 4
     for index in range(4):
         a, b = (d.get_data_info(index)['instances'] for d in (dota, coco))

@@ -46,6 +46,7 @@ def main() -> None:
         )
         print(f'{row["features"]}: {", ".join(values)}')
     if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(args.out, 'w', encoding='utf-8', newline='') as file:
             write_rows(file, rows[0], rows)
 

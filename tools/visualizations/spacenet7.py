@@ -21,8 +21,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--images', required=True, help='folder of AOI folders, or one of them')
-    parser.add_argument('--footprints', required=True, help='CSV of the pipeline or of the truth')
-    parser.add_argument('--truth', help='CSV of the truth, a second curve in the growth figure')
+    parser.add_argument(
+        '--footprints',
+        required=True,
+        help='CSV of the pipeline or of the truth, or a folder of GeoJSON files in pixels',
+    )
+    parser.add_argument('--truth', help='truth alike, a second curve in the growth figure')
     parser.add_argument('--aoi', help='name or beginning of the AOI (default: the first)')
     parser.add_argument('--out', required=True)
     parser.add_argument('--scale', type=int, default=2, help='enlargement of panels and animation')

@@ -13,7 +13,6 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=warmup,
-        T_max=epochs - warmup,
         eta_min=1e-6,
         convert_to_iter_based=True,
     ),

@@ -18,9 +18,7 @@ optim_wrapper = dict(
     ),
     constructor='TrainableOnlyConstructor',
 )
-param_scheduler = [
-    dict(type='MultiStepLR', begin=0, end=epochs, by_epoch=True, milestones=[drop], gamma=0.1)
-]
+param_scheduler = [dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1)]
 train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=val_interval)
 val_cfg = dict()
 test_cfg = dict()

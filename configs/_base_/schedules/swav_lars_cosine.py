@@ -12,10 +12,8 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
         eta_min=final_lr,
         begin=0,
-        end=epochs,
         convert_to_iter_based=True,
     )
 ]

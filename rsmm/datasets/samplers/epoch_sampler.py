@@ -20,6 +20,7 @@ class SkipInEpoch:
     With :meth:`whole_batches` a pass ends with the last global batch that the data fill.
     """
 
+    world_size: int  # of the sampler that it is mixed into
     _behind = 0
     _limit: int | None = None
 

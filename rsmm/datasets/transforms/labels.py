@@ -16,6 +16,7 @@ from rsmm.geo.label_raster import (
     grey_levels,
     read_label,
 )
+from rsmm.geo.vector_labels import burn_labels, is_vector
 from rsmm.registry import TRANSFORMS
 
 #: Label of pixels that do not count.
@@ -35,6 +36,8 @@ class LoadLabelMap(BaseTransform):
     - label_void (sequence of int, optional): classes that do not count
     - img_shape, window (optional): what the label must fit
     - crs, transform (optional): place of the image, which that of the label must be
+    - label_field, label_outside (optional): of polygons, see
+      :func:`rsmm.geo.vector_labels.burn_labels`
 
     Added Keys:
 
@@ -48,7 +51,7 @@ class LoadLabelMap(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the label that ``results`` names."""
         path = results['label_path']
-        stored = read_label(path, results.get('window'))
+        stored = _stored(path, results)
         check_label_size(stored.shape, results.get('img_shape'), path)
         check_label_place(stored, results, results.get('img_shape', stored.shape), path)
         label = class_map(stored, results, path)
@@ -58,6 +61,24 @@ class LoadLabelMap(BaseTransform):
 
     def __repr__(self) -> str:
         return 'LoadLabelMap()'
+
+
+def _stored(path: str, results: dict) -> LabelRaster:
+    """Read a label raster, or burn polygons to the grid of the image."""
+    if not is_vector(path):
+        return read_label(path, results.get('window'))
+    if 'img_shape' not in results:
+        raise DataError('polygons need the image first', where=path, fix='Load the image before')
+    return burn_labels(
+        path,
+        results,
+        results['img_shape'],
+        results.get('label_field'),
+        results.get('label_names', ()),
+        results.get('label_outside', 0),
+        results.get('label_offset', 0),
+        bool(results.get('label_shared', False)),
+    )
 
 
 def class_map(label: LabelRaster, about: dict, path: str | Path) -> np.ndarray:

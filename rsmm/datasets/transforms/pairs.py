@@ -17,6 +17,7 @@ from rsmm.errors import ConfigError, DataError
 from rsmm.geo.label_raster import check_label_place, check_label_size
 from rsmm.geo.rasterize import ONE_GRID, check_same_place
 from rsmm.geo.tags import check_tags
+from rsmm.geo.vector_labels import burn_labels, is_vector
 from rsmm.registry import TRANSFORMS
 
 
@@ -32,7 +33,7 @@ class LoadPair(BaseTransform):
     - date_files (list of two): a path, or a mapping of band name to path
     - bands (tuple[str], optional): bands wanted, needed for one file per band
     - label_path, label_encoding (optional): the change map, see
-      :func:`rsmm.datasets.transforms.change_labels.change_map`
+      :func:`rsmm.datasets.transforms.change_labels.change_map`, or polygons of what changed
     - file_nodata (float, optional): value of missing pixels in files without a tag
     - window (optional): row, column, height, width; cut at the lower and right border
     - resample (bool, optional): bring dates of slightly different size to one grid
@@ -140,14 +141,17 @@ class LoadPair(BaseTransform):
 def _read_scene(files, bands, label_path, encoding, threshold, scale, resample, nodata, scaled):
     """Read a whole scene; everything returned is shared by its tiles and must not be changed."""
     label = stored = kind = None
-    if label_path is not None:
+    drawn = label_path is not None and is_vector(label_path)
+    if label_path is not None and not drawn:
         encoding = json.loads(encoding)
         label, stored, kind = read_change_map(label_path, encoding, threshold)
     dates, founds = zip(*(read_date(date, bands, nodata, scaled) for date in files), strict=True)
     check_tags(founds, [found['img_path'] for found in founds])
     _check_places(founds, [image.shape[:2] for image in dates], resample)
     shape = dates[0].shape[:2]
-    if label is not None:
+    if drawn:
+        label = burn_labels(label_path, founds[0], shape).values
+    elif label is not None:
         if not resample or misfit(shape, label.shape) > TOLERANCE:
             check_label_size(label.shape, shape, label_path)
         limit = TOLERANCE * max(shape) if resample else 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from rsmm.errors import ConfigError
 from rsmm.registry import MODELS
+from rsmm.utils.seams import is_batch_norm
 
 
 @MODELS.register_module()
@@ -48,7 +50,7 @@ class EfficientNetTrunk(BaseModule):
         super().__init__(init_cfg=init_cfg)
         import timm
 
-        network = timm.create_model(model_name, pretrained=False)
+        network: Any = timm.create_model(model_name, pretrained=False)
         missing = [name for name in ('conv_stem', 'bn1', 'blocks') if not hasattr(network, name)]
         if missing:
             raise ConfigError(
@@ -81,7 +83,7 @@ class EfficientNetTrunk(BaseModule):
             part.eval()
         if self.norm_eval:
             for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                if is_batch_norm(module):
                     module.eval()
         return self
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rsmm.errors import ConfigError
 from rsmm.models.losses.footprint import FootprintLoss
 from rsmm.registry import MODELS
 
@@ -32,6 +33,21 @@ def multiclass_dice(
     return 1 - (dice * present).sum() / present.sum().clamp(min=1)
 
 
+def _class_weights(weights: Sequence[float] | None) -> torch.Tensor | None:
+    """Return weights as float32, whole numbers too."""
+    if weights is None:
+        return None
+    try:
+        found = torch.tensor([float(weight) for weight in weights])
+    except (TypeError, ValueError):
+        found = torch.tensor([float('nan')])
+    if not (torch.isfinite(found).all() and (found >= 0).all()):
+        raise ConfigError(
+            f'class_weight={weights!r}', where='SegLoss', fix='Expected a list of numbers from 0'
+        )
+    return found
+
+
 @MODELS.register_module()
 class SegLoss(nn.Module):
     """Cross-entropy over classes, plus dice where asked for.
@@ -40,6 +56,9 @@ class SegLoss(nn.Module):
         class_weight: Weight of each class in the cross-entropy.
         dice: Weight of the dice term.
         ignore_index: Label that does not count.
+
+    Raises:
+        ConfigError: The weights are no numbers from 0, or not as many as the classes.
     """
 
     weight: torch.Tensor | None
@@ -51,8 +70,7 @@ class SegLoss(nn.Module):
         ignore_index: int = 255,
     ) -> None:
         super().__init__()
-        weight = None if class_weight is None else torch.tensor(class_weight)
-        self.register_buffer('weight', weight, persistent=False)
+        self.register_buffer('weight', _class_weights(class_weight), persistent=False)
         self.dice = dice
         self.ignore_index = ignore_index
 
@@ -63,6 +81,12 @@ class SegLoss(nn.Module):
             logits: (N, K, H, W).
             target: (N, H, W) int64.
         """
+        if self.weight is not None and len(self.weight) != logits.shape[1]:
+            raise ConfigError(
+                f'{len(self.weight)} class_weight for {logits.shape[1]} classes',
+                where='SegLoss',
+                fix='Give one weight per class of the decoder, ignored classes included',
+            )
         entropy = F.cross_entropy(
             logits, target, self.weight, ignore_index=self.ignore_index, reduction='none'
         )
