@@ -31,3 +31,4 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1)]
 train_cfg = dict(max_epochs=epochs, val_interval=5)
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

@@ -24,3 +24,4 @@ optim_wrapper = dict(optimizer=dict(lr=lr))
 metric = dict(proposal_nums=(100, 300, 1000))
 val_evaluator = metric
 test_evaluator = metric
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

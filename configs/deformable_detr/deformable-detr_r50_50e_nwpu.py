@@ -16,3 +16,4 @@ train_dataloader = dict(dataset=dataset)
 val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=lr))
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

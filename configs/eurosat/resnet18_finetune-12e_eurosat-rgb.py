@@ -17,3 +17,4 @@ optim_wrapper = dict(
     optimizer=dict(lr=0.05),
     paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.4)}),
 )
+default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

@@ -14,3 +14,4 @@ backbone = dict(frozen_stages=4, norm_eval=True)
 if pretrained:
     backbone['init_cfg'] = dict(type='Pretrained', checkpoint=pretrained, prefix=prefix)
 model = dict(backbone=backbone)
+default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

@@ -12,3 +12,4 @@ model = dict(
     backbone=dict(type='mmpretrain.ResNetV1d', strides=(1, 2, 2, 1)),
     head=dict(loss=dict(_delete_=True, type='mmpretrain.LabelSmoothLoss', label_smooth_val=0.1)),
 )
+default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

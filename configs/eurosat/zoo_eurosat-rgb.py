@@ -49,3 +49,4 @@ custom_hooks = [
     dict(type='EMAHook', momentum=0.002, update_buffers=True),
     dict(type='InputSizeHook', sizes={'0': 64, '8': 96, '15': 128}),
 ]
+default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

@@ -30,3 +30,4 @@ train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipel
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.01))
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

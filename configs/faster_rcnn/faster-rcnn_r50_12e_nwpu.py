@@ -33,3 +33,4 @@ dataset = dict(type='NWPUVHR10', data_root=data_root, ann_file=ann_file)
 train_dataloader = dict(batch_size=batch_size, dataset=dataset)
 val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

@@ -56,3 +56,4 @@ param_scheduler = [
     dict(type='MultiStepLR', begin=0, by_epoch=True, milestones=[drop], gamma=0.1),
 ]
 train_cfg = dict(max_epochs=epochs)
+default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))

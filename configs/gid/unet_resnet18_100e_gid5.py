@@ -7,4 +7,4 @@ _base_ = [
 ]
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
-default_hooks = dict(checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10, save_best='seg/miou', rule='greater'))

@@ -5,4 +5,4 @@ _base_ = [
     '../_base_/schedules/adam_dense.py',
     '../_base_/default_runtime.py',
 ]
-default_hooks = dict(checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10, save_best='change/f1', rule='greater'))

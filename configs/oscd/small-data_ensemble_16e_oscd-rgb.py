@@ -42,4 +42,4 @@ data_preprocessor = dict(
     mean=[139.6, 146.4, 143.1],
     std=[158.7, 240.5, 283.4],
 )
-default_hooks = dict(checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10, save_best='change/f1', rule='greater'))

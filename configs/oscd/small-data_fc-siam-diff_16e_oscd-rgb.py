@@ -13,4 +13,4 @@ model = dict(
     # With 1 the best threshold on cities left out was 0.4, with 2 it was 0.7.
     loss=dict(pos_weight=1.5),
 )
-default_hooks = dict(checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10, save_best='change/f1', rule='greater'))

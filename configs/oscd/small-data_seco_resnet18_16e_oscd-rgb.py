@@ -8,4 +8,4 @@ _base_ = [
 ]
 
 model = dict(loss=dict(terms=dict(bce=1.0, dice=1.0), pos_weight=1.5))
-default_hooks = dict(checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10, save_best='change/f1', rule='greater'))

@@ -24,3 +24,4 @@ train_dataloader = dict(
 )
 val_dataloader = dict(batch_size=batch_size, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
 test_dataloader = dict(batch_size=batch_size, dataset=dict(bands='s2-rgb', pipeline=test_pipeline))
+default_hooks = dict(checkpoint=dict(save_best='seg/miou', rule='greater'))

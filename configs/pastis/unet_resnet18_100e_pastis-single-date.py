@@ -20,3 +20,4 @@ data_preprocessor = dict(_delete_=True, type='MultiSpectralPreprocessor', bands=
 train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=test_pipeline))
+default_hooks = dict(checkpoint=dict(save_best='seg/miou', rule='greater'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -60,6 +61,7 @@ def train(
                 fix='Add auto_scale_lr = dict(base_batch_size=N)',
             )
         config.auto_scale_lr.enable = True
+    _check_writable(config.work_dir)
     _refuse_used_folder(config.work_dir, config.get('resume'), config.get('load_from'))
     config.model = with_zoo_files(config.model)
     runner = build_runner(config)
@@ -158,6 +160,18 @@ def _require_phase(config: Config, phase: str) -> None:
             where=config.filename,
             fix='Probes that only test go to tools/test.py, pretraining to tools/train.py',
         )
+
+
+def _check_writable(folder: str) -> None:
+    """Say before the data is read that nothing could be saved."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f'cannot be written ({error.strerror})', where=folder, fix='Choose another --work-dir'
+        ) from error
 
 
 def _refuse_used_folder(work_dir: str, resume: bool, checkpoint: str | None) -> None:

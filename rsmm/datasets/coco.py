@@ -17,7 +17,7 @@ from rsmm.datasets.boxes import (
     plain_name,
     require_images,
 )
-from rsmm.errors import DataError
+from rsmm.errors import ConfigError, DataError
 from rsmm.registry import DATASETS
 from rsmm.utils.foreign import read_json
 from rsmm.utils.listing import inside
@@ -180,6 +180,7 @@ class BoxFolder(BoxDataset):
         classes: Class names in label order, also a part of those of the file; by default
             ``metainfo['classes']``, else those of the file that have objects, by rising id. Give
             them where training and validation are two files.
+        num_classes: How many there must be, if given: those of the model's head.
         palette: One (R, G, B) per class, for pictures.
         **kwargs: Arguments of :class:`BoxDataset`.
     """
@@ -192,12 +193,14 @@ class BoxFolder(BoxDataset):
         ann_file: str = 'annotations.json',
         image_dir: str = 'images',
         classes: Sequence[str] | None = None,
+        num_classes: int | None = None,
         palette: Sequence[Sequence[int]] | None = None,
         **kwargs,
     ) -> None:
         self.ann_path = Path(data_root) / ann_file
         self.image_dir = Path(data_root) / image_dir
         self.classes = classes or (kwargs.get('metainfo') or {}).get('classes')
+        self.num_classes = num_classes
         if palette is not None:
             kwargs['facts'] = {'palette': [tuple(colour) for colour in palette]}
         super().__init__(data_root=data_root, **kwargs)
@@ -206,5 +209,12 @@ class BoxFolder(BoxDataset):
         """Read the file and check that every image is there."""
         entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
         require_images(entries, self.ann_path)
+        if self.num_classes is not None and self.num_classes != len(classes):
+            raise ConfigError(
+                f'num_classes={self.num_classes}, but there are {len(classes)} classes: '
+                f'{", ".join(classes[:20])}',
+                where=self.ann_path,
+                fix='Make both agree, or name them all with classes=[...]',
+            )
         self.note(classes=classes)
         return entries

@@ -58,7 +58,7 @@ class ImageFolder(RSDataset):
         ConfigError: A setting that does not exist.
     """
 
-    METAINFO = {'palette': None, 'task_name': 'classification'}
+    METAINFO: dict = {'palette': None, 'task_name': 'classification'}
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class ImageFolder(RSDataset):
             raise self.not_found('the class folders hold no images', folders[0])
         stems = [name.rpartition('/')[2] for name, _, _ in found]
         names = stems if len(set(stems)) == len(stems) else [name for name, _, _ in found]
-        chips: dict = {}
+        chips: dict[str, dict] = {}
         for name, (_, path, label) in zip(names, found, strict=True):
             if name in chips:
                 raise DataError(f'{chips[name]["img_path"]} has the same name', where=path)

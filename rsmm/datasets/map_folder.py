@@ -92,21 +92,20 @@ class MapFolder(MapDataset):
         self.burn = {'label_field': label_field, 'label_outside': label_outside}
         self.fractions, self.seed = tuple(fractions), seed
         self.unlabelled = unlabelled
-        facts = {
+        about = {
             'classes': class_names(classes, num_classes, metainfo, type(self).__name__),
             'palette': None if palette is None else [tuple(colour) for colour in palette],
             **(metainfo or {}),
         }
-        super().__init__(data_root, metainfo=facts, facts={'bands': self.bands}, **kwargs)
+        super().__init__(data_root, metainfo=about, facts={'bands': self.bands}, **kwargs)
 
     def layouts(self) -> Sequence[tuple[str, str]]:
         """Return pairs of image and label folder to look for, ``{split}`` where one stands."""
         pair = self.img_dir, self.ann_dir
         if any('{split}' in folder for folder in pair):
             return (pair,)
-        images, labels = pair
-        inside = f'{{split}}/{images}', f'{{split}}/{labels}'
-        below = f'{images}/{{split}}', f'{labels}/{{split}}'
+        inside = f'{{split}}/{self.img_dir}', f'{{split}}/{self.ann_dir}'
+        below = f'{self.img_dir}/{{split}}', f'{self.ann_dir}/{{split}}'
         return inside, below, pair
 
     def folders(self) -> tuple[list[tuple[Path, Path]], bool]:

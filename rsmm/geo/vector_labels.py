@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
@@ -75,13 +74,14 @@ def burn_labels(
             fix='Use a georeferenced image, or labels as a raster',
         )
     row, column = (image.get('window') or (0, 0))[:2]
-    whole = raster_shape(image['img_path']) if image.get('window') else tuple(shape[:2])
+    height, width = shape[:2]
+    whole = raster_shape(image['img_path']) if image.get('window') else (height, width)
     origin = shifted(transform, -row, -column)
     polygons, stored = _on_image(
-        str(path), crs, tuple(origin or ()), whole, field, tuple(classes), offset, shared
+        str(path), crs, origin, whole, field, tuple(classes), offset, shared
     )
-    values = np.full(tuple(shape[:2]), outside, np.uint8)
-    window = shapely.box(column, row, column + shape[1], row + shape[0])
+    values = np.full((height, width), outside, np.uint8)
+    window = shapely.box(column, row, column + width, row + height)
     near = shapely.intersects(polygons, window) if len(polygons) else np.zeros(0, bool)
     if near.any():
         moved = shapely.transform(polygons[near], lambda points: points - (column, row))
@@ -93,10 +93,10 @@ def burn_labels(
 def _on_image(
     path: str,
     crs: str,
-    transform: tuple,
+    transform: tuple | None,
     shape: tuple[int, int],
     field: str | None,
-    classes: tuple,
+    classes: tuple[str, ...],
     offset: int,
     shared: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +109,12 @@ def _on_image(
 
 
 def _stored(
-    columns: Mapping, count: int, field: str | None, classes: Sequence, offset: int, path: Any
+    columns: Mapping,
+    count: int,
+    field: str | None,
+    classes: Sequence[str],
+    offset: int,
+    path: str,
 ) -> np.ndarray:
     if field is None or not count:
         return np.full(count, _WHOLE + offset, np.uint8)
@@ -123,7 +128,9 @@ def _stored(
     return np.array([_value(v, numbers, classes, field, path) for v in columns[field]], np.uint8)
 
 
-def _value(value: Any, numbers: Mapping[str, int], classes: Sequence, field: str, path: Any) -> int:
+def _value(
+    value: object, numbers: Mapping[str, int], classes: Sequence[str], field: str, path: str
+) -> int:
     """Stored number of one polygon's class."""
     text = str(value).strip().lower()
     if text in numbers:

@@ -18,7 +18,6 @@ from rsmm.errors import ConfigError
 from rsmm.geo.streaming import Stack, stream_windows
 from rsmm.geo.windows import Window
 from rsmm.models.base import MapModel, class_probabilities
-from rsmm.models.layers.symmetry import symmetry
 
 #: Views of test-time averaging: the symmetries of the square.
 VIEWS = 8
@@ -219,9 +218,13 @@ def average_views(predict):
 
 
 def _turned(tiles: np.ndarray, code: int) -> np.ndarray:
-    """Symmetry ``code`` of (N, h, w, ...), as :func:`symmetry` numbers them."""
-    planes = torch.from_numpy(np.moveaxis(tiles, (1, 2), (-2, -1)).copy())
-    return np.moveaxis(symmetry(planes, code).numpy(), (-2, -1), (1, 2))
+    """Symmetry ``code`` of (N, h, w, ...), numbered as in :mod:`rsmm.models.layers.symmetry`.
+
+    In numpy, because torch does not flip unsigned integers of 16 bits.
+    """
+    axes = [axis for bit, axis in ((1, 2), (2, 1)) if code & bit]
+    tiles = np.flip(tiles, axes) if axes else tiles
+    return tiles.swapaxes(1, 2) if code & 4 else tiles
 
 
 def _turned_back(values: np.ndarray, code: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -27,7 +28,7 @@ def installed_for(root: str = 'rsmm', extras: Sequence[str] = ()) -> dict[str, l
         MissingDependencyError: The root, or something it needs, is not installed.
     """
     found: dict[str, list[str]] = {}
-    waiting = [(canonicalize_name(root), tuple(extras))]
+    waiting: list[tuple[str, tuple[str, ...]]] = [(canonicalize_name(root), tuple(extras))]
     seen: set[tuple] = set()
     while waiting:
         name, wanted = waiting.pop()
@@ -41,7 +42,7 @@ def installed_for(root: str = 'rsmm', extras: Sequence[str] = ()) -> dict[str, l
 
 
 def _needs(name: str, extras: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    needs = []
+    needs: list[tuple[str, tuple[str, ...]]] = []
     for text in _distribution(name).requires or ():
         requirement = Requirement(text)
         environments = [{'extra': extra} for extra in (*extras, '')]
@@ -86,14 +87,15 @@ def _address(name: str) -> str:
 
 def _component(name: str, version: str | None = None) -> dict:
     part = _distribution(name)
-    about = {
+    about: dict[str, Any] = {
         'type': 'library',
         'bom-ref': _address(name),
         'name': name,
         'version': version or part.version,
         'purl': _address(name),
     }
-    licence = part.metadata.get('License-Expression') or part.metadata.get('License')
+    facts: Any = part.metadata
+    licence = facts.get('License-Expression') or facts.get('License')
     if licence:
         about['licenses'] = [{'license': {'name': licence.splitlines()[0][:100]}}]
     record = part.read_text('RECORD')

@@ -9,11 +9,8 @@ import pytest
 from rsmm.apis import train
 from rsmm.apis.config import load_config
 from rsmm.datasets.classes import CLASSES
-from rsmm.registry import prepare_scope
 from rsmm.toy import get_writer
-
-# Before a test of another file imports mmdet, which keeps the ops it finds then.
-prepare_scope('mmdet')
+from rsmm.toy.aerial import CLASSES as OBJECTS
 
 CONFIGS = Path(__file__).parents[2] / 'configs/own'
 BANDS = ['B02', 'B03', 'B04', 'B08']
@@ -27,7 +24,7 @@ CASES = {
         'classes', dict(bands=BANDS, stats='eurosat', num_classes=3), 'accuracy/top1',
     ),
     'utae_100e_stacks': ('stacks', dict(tile=32, classes=CLASSES['own']), 'seg/miou'),
-    'faster-rcnn_r18_12e_boxes': ('boxes', dict(num_classes=16), 'coco/bbox_mAP'),
+    'faster-rcnn_r18_12e_boxes': ('boxes', dict(classes=OBJECTS, num_classes=5), 'coco/bbox_mAP'),
 }  # fmt: skip
 
 

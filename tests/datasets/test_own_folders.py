@@ -13,6 +13,8 @@ from rsmm.geo.io import read_vector, write_raster, write_vector
 from rsmm.geo.label_raster import read_label
 from rsmm.geo.vector_labels import _on_image
 from rsmm.registry import DATASETS
+from rsmm.toy import get_writer
+from rsmm.toy.aerial import CLASSES as OBJECTS
 
 UTM = 'EPSG:32632'
 GRID = (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_500_000.0)
@@ -344,3 +346,11 @@ def test_files_that_do_not_belong_to_a_stack(name: str, tmp_path: Path) -> None:
     image(tmp_path / 'images/p0' / name, **settings)
     with pytest.raises(DataError, match=f'{name}.*{message}'):
         build('StackFolder', tmp_path, classes=CLASSES, pipeline=STACK)[0]
+
+
+def test_boxes_of_another_number_of_classes_than_the_head(tmp_path: Path) -> None:
+    get_writer('aerial')(tmp_path / 'b', images=6, size=128)
+    with pytest.raises(ConfigError, match='num_classes=16, but there are . classes: .*vehicle'):
+        DATASETS.build(dict(type='BoxFolder', data_root=str(tmp_path / 'b'), num_classes=16))
+    settings = dict(type='BoxFolder', data_root=str(tmp_path / 'b'), classes=OBJECTS, num_classes=5)
+    assert DATASETS.build(settings).metainfo['classes'] == OBJECTS

@@ -14,6 +14,7 @@ from tests.docs.blocks import REPO, Block, blocks_of, copy_tree, run_page
 PAGES = {
     'README.md': ('epoch', 'work_dirs/moco-v2_resnet18_20e_eurosat-4bands/epoch_1.pth'),
     'docs/add_dataset.md': ('accuracy/top1: ', 'work_dirs/crop_tiles.json'),
+    'docs/own_data.md': ('change/f1: ', 'work_dirs/own_boxes/epoch_1.pth'),
     'docs/add_transform.md': ('NDVI', 'work_dirs/ndvi/epoch_1.pth'),
     'docs/add_metric.md': ('classification/kappa: ', 'work_dirs/resnet18_kappa_eurosat-rgb'),
     'docs/add_method.md': ('accuracy/top1: ', 'work_dirs/vicreg/epoch_1.pth'),

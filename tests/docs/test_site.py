@@ -15,7 +15,7 @@ from tests.docs.blocks import REPO, blocks_of
 
 PAGES = sorted(
     path.relative_to(REPO).as_posix()
-    for path in [*REPO.glob('*.md'), *REPO.glob('docs/*.md'), *REPO.glob('configs/**/README.md')]
+    for path in [*REPO.glob('*.md'), *REPO.glob('docs/**/*.md'), *REPO.glob('configs/**/README.md')]
 )
 _LINK = re.compile(r'\]\((?!https?:|#|mailto:)([^)#\s]+)')
 _PATH = re.compile(r'(?<![\w/.-])((?:configs|tools|rsmm|benchmarks|requirements|docs)/[\w./-]+\w)')

@@ -18,6 +18,7 @@ from rsmm.checkpoints import files
 from rsmm.checkpoints.run_files import best_checkpoint, newest_checkpoint
 from rsmm.datasets.samplers.epoch_sampler import EpochSampler
 from rsmm.datasets.samplers.paired_place import PairedPlaceSampler
+from rsmm.engine.hooks.checkpoint_hook import CheckpointHook
 from rsmm.engine.loops.train import Rest
 from rsmm.engine.pause import PAUSED_STATUS, Paused
 from rsmm.errors import CheckpointError, ConfigError
@@ -295,3 +296,22 @@ def test_which_checkpoint_is_the_newest(tmp_path):
     pointer.unlink()
     (tmp_path / 'epoch_10.pth').write_bytes(b'PK\x03\x04 cut')
     assert newest_checkpoint(tmp_path, intact=True).name == 'epoch_2.pth'
+
+
+def test_a_folder_that_cannot_be_written(config, chips, tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    with pytest.raises(ConfigError, match=r'file.*cannot be written.*--work-dir'):
+        train(config, tmp_path / 'file/run', chips)
+
+    def refuse(**_):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(run.tempfile, 'TemporaryFile', refuse)
+    with pytest.raises(ConfigError, match='Permission denied'):
+        train(config, tmp_path / 'run', chips)
+
+
+def test_best_of_a_metric_without_a_rule():
+    with pytest.raises(ConfigError, match=r"\['oddness'\].*Set rule='greater'"):
+        CheckpointHook(interval=1, save_best='oddness')
+    assert CheckpointHook(interval=1, save_best='oddness', rule='less').rules == ['less']

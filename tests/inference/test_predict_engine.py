@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsmm.errors import ConfigError
 from rsmm.geo.io import write_raster
 from rsmm.geo.streaming import stream_windows
 from rsmm.inference import mapping
@@ -91,10 +93,6 @@ def test_killed_at_ten_moments_and_continued(scenes, tmp_path):
 
 
 def test_a_device_without_memory_gets_smaller_batches():
-    import torch
-
-    from rsmm.errors import ConfigError
-
     seen = []
 
     def predict(tiles):
@@ -149,3 +147,23 @@ def test_chips_of_a_scene_smaller_than_one(tmp_path):
     image = np.full((20, 30, 3), 240, np.uint8)
     (one,) = inferencer(ChipBrightness)(image)['predictions']
     assert (one['labels'] == 2).all()
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16', 'int16', 'uint32', 'float32'])
+def test_views_of_any_type_are_undone(dtype):
+    image = np.random.default_rng(0).integers(0, 250, (33, 47, 3)).astype(dtype)
+    infer = inferencer()
+    labels = [
+        infer(image, tile=32, stride=20, tta=tta)['predictions'][0]['labels'] for tta in (0, 1)
+    ]
+    np.testing.assert_array_equal(*labels)
+    if dtype == 'uint8':
+        from rsmm.models.layers.symmetry import symmetry
+
+        planes = torch.from_numpy(image.transpose(2, 0, 1).copy())
+        for code in range(mapping.VIEWS):
+            turned = mapping._turned(image[None], code)
+            np.testing.assert_array_equal(
+                turned[0].transpose(2, 0, 1), symmetry(planes, code).numpy()
+            )
+            np.testing.assert_array_equal(mapping._turned_back(turned, code)[0], image)

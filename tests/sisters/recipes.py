@@ -106,7 +106,6 @@ def recipe(scope: str, base: str, root: Path) -> tuple[list[str], dict]:
             settings['data_preprocessor'] = dict(PREPROCESSOR, _delete_=True)
             settings['model'] = dict(
                 data_preprocessor=dict(PREPROCESSOR, _delete_=True),
-                backbone=dict(num_blocks=(1, 1)),
                 decode_head=dict(num_classes=6, loss_decode=loss),
             )
     else:

@@ -34,6 +34,17 @@ class CheckpointHook(MMEngineCheckpointHook):
         for key in self.args:
             raise unknown_setting(MMEngineCheckpointHook, key)
 
+    def _init_rule(self, rules, key_indicators) -> None:
+        """Find out which is better, more or less, as mmengine does from the metric's name."""
+        try:
+            super()._init_rule(rules, key_indicators)
+        except ValueError as error:
+            raise ConfigError(
+                f'save_best={key_indicators}: whether more or less of it is better cannot be told',
+                where='default_hooks.checkpoint',
+                fix="Set rule='greater' or rule='less' beside it",
+            ) from error
+
     def before_train(self, runner: Runner) -> None:
         """Take up what the resumed run had; best files that it does not know of go.
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
+from rsmm.datasets.classes import CLASSES
 from rsmm.evaluation.functional.change import change_counts, scores_from_counts
+from rsmm.evaluation.functional.class_table import class_table
 from rsmm.evaluation.metrics.segmentation import maps_of
 from rsmm.registry import METRICS
 
@@ -55,7 +58,11 @@ class ChangeMetric(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the sum of the counts."""
         self.batches = 0
-        scores = scores_from_counts(np.sum([counts for _, counts in results], axis=0))
+        total = np.sum([counts for _, counts in results], axis=0)
+        scores = scores_from_counts(total)
+        hit, false, missed, quiet = total
+        matrix = np.array([[quiet, false], [missed, hit]])
+        print_log(f'\n{class_table(matrix, CLASSES["change"])}', 'current')
         if self.per_batch:
             batches: dict[tuple[int, int], np.ndarray] = {}
             for batch, counts in results:

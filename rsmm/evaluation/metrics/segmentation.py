@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 from rsmm.errors import DataError
+from rsmm.evaluation.functional.class_table import class_table
 from rsmm.evaluation.functional.segmentation import confusion_matrix, seg_scores
 from rsmm.registry import METRICS
 
@@ -32,7 +34,8 @@ def maps_of(sample: Mapping) -> tuple[Any, Any]:
 class SegMetric(BaseMetric):
     """Overall accuracy, mean IoU, mean accuracy and mean F1, in percent.
 
-    One confusion matrix over the whole data set; never a mean over images.
+    One confusion matrix over the whole data set; never a mean over images. The log shows the table
+    of all classes.
 
     Reads ``pred_sem_seg`` and ``gt_sem_seg`` (1, H, W) of mmseg's data samples, and the number of
     classes from the dataset.
@@ -78,13 +81,11 @@ class SegMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the sum of the matrices."""
-        scores: Any = seg_scores(
-            np.sum(results, axis=0),
-            self.void,
-            self.include_background,
-            self.background,
-            self.absent,
-        )
+        matrix = np.sum(results, axis=0)
+        scored = self.void, self.include_background, self.background
+        scores: Any = seg_scores(matrix, *scored, self.absent)
+        table = class_table(matrix, self.dataset_meta['classes'], *scored)
+        print_log(f'\n{table}', 'current')
         named = {key: 100 * scores[key] for key in ('oa', 'miou', 'macc', 'mf1')}
         if self.per_class:
             for name, iou in zip(self.dataset_meta['classes'], scores['iou'], strict=True):
