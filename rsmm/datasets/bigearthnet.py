@@ -35,11 +35,13 @@ _MERGED = {
         'Moors and heathland',
         'Sclerophyllous vegetation',
     ),
+    'Transitional woodland, shrub': ('Transitional woodland/shrub',),
     'Inland wetlands': ('Inland marshes', 'Peatbogs'),
     'Coastal wetlands': ('Salt marshes', 'Salines'),
     'Inland waters': ('Water courses', 'Water bodies'),
     'Marine waters': ('Coastal lagoons', 'Estuaries', 'Sea and ocean'),
 }
+_SPELLINGS = {'Transitional woodland, shrub': 'Transitional woodland/shrub'}
 
 
 def group_43_to_19() -> dict[str, int]:
@@ -55,12 +57,14 @@ def label_indices(labels: Sequence[str], num_classes: int) -> list[int]:
     """Indices of a patch's labels, sorted; labels that the 19 classes leave out are dropped.
 
     Args:
-        labels: Names among the 43 of CORINE.
+        labels: Names among the 43 of CORINE; the class that the two nomenclatures write with a
+            slash and with a comma is known under both.
         num_classes: 19 or 43.
 
     Raises:
         DataError: An unknown label.
     """
+    labels = [_SPELLINGS.get(label, label) for label in labels]
     unknown = [label for label in labels if label not in _LABELS_43]
     if unknown:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rsmm.datasets.classes import CLASSES, PALETTES
@@ -33,8 +33,9 @@ class ChangeFolder(MapDataset):
 
     Args:
         data_root: Folder of the split folders, or of A and B themselves.
-        split: Sub-folder, None when there is none. ``'train'``, ``'val'`` and ``'test'`` are drawn
-            by the names of the pairs where A and B lie in the root itself.
+        split: Sub-folder, None when there is none. where A and B lie in the root
+            itself, ``'train'``, ``'val'`` and ``'test'`` are those whose names begin so
+            (``train_1.png``), else drawn by name.
         before, after, label: Names of the three folders.
         bands: Names of the images' bands, or of an order in ``rsmm.sensors``.
         encoding: Of the label, see :func:`rsmm.datasets.transforms.change_labels.change_map`.
@@ -74,6 +75,16 @@ class ChangeFolder(MapDataset):
         self.unlabelled = unlabelled
         super().__init__(data_root=data_root, facts={'bands': self.bands}, **kwargs)
 
+    def _drawn(self, names: Collection[str]) -> set[str]:
+        """Names of the split where no folders tell: by their beginning, else drawn.
+
+        LEVIR-CD circulates in one folder, as ``train_1.png``, ``val_1.png`` and ``test_1.png``.
+        """
+        told = {name: name.partition('_')[0] for name in names}
+        if set(told.values()) <= set(SPLITS):
+            return {name for name, split in told.items() if split == self.split}
+        return random_split(names, self.fractions, self.split, self.seed)
+
     def list_scenes(self) -> list[dict]:
         """List the pairs by name."""
         root = Path(self.data_root) / (self.split or '')
@@ -104,7 +115,7 @@ class ChangeFolder(MapDataset):
             check_partners(left, before, f'image in {self.folders[0]}/', COMPLETE)
         dropped = set(bare) if self.unlabelled == 'skip' else set()
         if drawn:
-            dropped |= set(before) - random_split(before, self.fractions, self.split, self.seed)
+            dropped |= set(before) - self._drawn(before)
         return [
             {
                 'name': name,

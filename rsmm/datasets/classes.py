@@ -68,7 +68,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         'Mixed forest',
         'Natural grassland and sparsely vegetated areas',
         'Moors, heathland and sclerophyllous vegetation',
-        'Transitional woodland/shrub',
+        'Transitional woodland, shrub',
         'Beaches, dunes, sands',
         'Inland wetlands',
         'Coastal wetlands',

@@ -11,7 +11,7 @@ from rsmm.datasets.maps import as_names
 from rsmm.errors import ConfigError
 from rsmm.registry import DATASETS
 
-SPLITS = ('train', 'val')
+SPLITS = ('train', 'val', 'test', 'all')
 SCENES = ('Urban', 'Rural')
 
 
@@ -27,8 +27,9 @@ class LoveDA(MapFolder):
 
     Args:
         data_root: Folder of ``Train`` and ``Val``, or of ``img_dir`` and ``ann_dir``.
-        split: ``'train'`` or ``'val'``.
-        scenes: ``'Urban'``, ``'Rural'`` or both.
+        split: ``'train'``, ``'val'``, both of them as ``'all'``, or ``'test'``, which is published
+            without masks, to be predicted.
+        scenes: ``'Urban'``, ``'Rural'`` or both, in any case.
         **kwargs: As for :class:`rsmm.datasets.map_folder.MapFolder`.
 
     Raises:
@@ -46,7 +47,7 @@ class LoveDA(MapFolder):
         scenes: str | Sequence[str] = SCENES,
         **kwargs,
     ) -> None:
-        self.scenes = as_names(scenes)
+        self.scenes = tuple(name.capitalize() for name in as_names(scenes))
         if split not in SPLITS or not self.scenes or not set(self.scenes) <= set(SCENES):
             raise ConfigError(
                 f'split={split!r}, scenes={scenes!r}',
@@ -59,16 +60,17 @@ class LoveDA(MapFolder):
             classes=CLASSES['loveda'],
             palette=PALETTES['loveda'],
             label_offset=1,
-            **kwargs,
+            **{'unlabelled': 'keep' if split == 'test' else 'error', **kwargs},
         )
 
     def folders(self) -> tuple[list[tuple[Path, Path]], bool]:
         """Return the folders of the scenes, or of one's own arrangement."""
         root = Path(self.data_root)
-        part = root / self.split.capitalize()
+        parts = ('Train', 'Val') if self.split == 'all' else (self.split.capitalize(),)
+        parts = [root / part / scene for part in parts for scene in self.scenes]
         images, masks = root / 'img_dir', root / 'ann_dir'
-        if part.is_dir():
-            return [(part / s / 'images_png', part / s / 'masks_png') for s in self.scenes], True
+        if any(part.is_dir() for part in parts):
+            return [(part / 'images_png', part / 'masks_png') for part in parts], True
         if (images / self.split).is_dir():
             return [(images / self.split, masks / self.split)], True
         if images.is_dir():

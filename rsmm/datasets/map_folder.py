@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rsmm.datasets.change_folder import COMPLETE
+from rsmm.datasets.change_folder import COMPLETE, UNLABELLED
 from rsmm.datasets.maps import MapDataset
 from rsmm.datasets.splits import SPLITS, stratified_split
 from rsmm.errors import ConfigError, DataError
@@ -40,7 +40,7 @@ class MapFolder(MapDataset):
         label_outside: Class where no polygon lies; 255 where that does not count.
         fractions: Shares (train, val[, test]) of the images where folders do not split them.
         seed: Seed of that draw.
-        unlabelled: Images without a label: ``'error'`` or ``'skip'``.
+        unlabelled: Images without a label: ``'error'``, ``'skip'`` or ``'keep'`` (prediction).
         metainfo: As for :class:`rsmm.datasets.base.RSDataset`.
         **kwargs: ``tile``, ``stride``, ``border``, ``void``, ``include``, ``exclude`` of
             :class:`rsmm.datasets.maps.MapDataset` and arguments of mmengine's ``BaseDataset``.
@@ -76,7 +76,7 @@ class MapFolder(MapDataset):
     ) -> None:
         for setting, value, known in (
             ('split', split, (*SPLITS, 'all')),
-            ('unlabelled', unlabelled, ('error', 'skip')),
+            ('unlabelled', unlabelled, UNLABELLED),
         ):
             if value not in known:
                 raise ConfigError(
@@ -163,25 +163,25 @@ class MapFolder(MapDataset):
             raise DataError(
                 f'has no {self.LABEL} in {labels} ({len(bare)} such images)',
                 where=pictures[bare[0]],
-                fix="Set unlabelled='skip' to leave them out",
+                fix="Set unlabelled='skip' to leave them out, or 'keep' to predict them",
             )
         return [
-            self.scene(name, path, found[name], labels.is_file())
+            self.scene(name, path, found.get(name), labels.is_file())
             for name, path in pictures.items()
-            if name in found
+            if name in found or self.unlabelled == 'keep'
         ]
 
-    def scene(self, name: str, image: Path, label: Path, shared: bool) -> dict:
+    def scene(self, name: str, image: Path, label: Path | None, shared: bool) -> dict:
         """Return the record of a scene; ``shared`` where its label is that of others, too."""
         return {
             'name': name,
             'img_path': str(image),
             'file_bands': self.file_bands,
             'bands': self.bands,
-            'label_path': str(label),
+            'label_path': None if label is None else str(label),
             'shape_path': str(image),
             **self.label,
-            **({**self.burn, 'label_shared': shared} if is_vector(label) else {}),
+            **({**self.burn, 'label_shared': shared} if label and is_vector(label) else {}),
         }
 
     def _drawn(self, scenes: list[dict]) -> list[dict]:

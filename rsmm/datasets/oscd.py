@@ -99,7 +99,14 @@ class OSCD(MapDataset):
             raise self.not_found('there is no such folder', root)
         cities = [path.name for path in list_folders(root)]
         if self.split != 'all':
-            cities = [city for city in cities if city in CITIES[self.split]]
+            here = cities
+            cities = [city for city in here if city in CITIES[self.split]]
+            if here and not cities:
+                raise DataError(
+                    f'no city of the {self.split} split is here, but {", ".join(here)}',
+                    where=root,
+                    fix="split='all' takes every city that has a label",
+                )
         elif self.need_labels:
             cities = [city for city in cities if self._label(city) is not None]
             if not cities:

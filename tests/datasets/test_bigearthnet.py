@@ -47,6 +47,9 @@ def test_grouping() -> None:
     assert label_indices(['Water bodies', 'Water courses'], 19) == [17]
     assert label_indices(['Continuous urban fabric', 'Sea and ocean'], 43) == [0, 42]
     assert label_indices(['Airports'], 19) == []
+    for spelling in ('Transitional woodland/shrub', 'Transitional woodland, shrub'):
+        assert label_indices([spelling], 19) == [13]
+        assert label_indices([spelling], 43) == [28]
     with pytest.raises(DataError, match="Did you mean 'Pastures'"):
         label_indices(['Pasture'], 19)
 

@@ -122,13 +122,45 @@ def test_own_folders_come_in_pairs(tmp_path: Path) -> None:
         len(build('GID', tmp_path, img_dir='a', ann_dir='b'))
 
 
-@pytest.mark.parametrize('settings', [{'split': 'test'}, {'scenes': ('urban',)}, {'scenes': ()}])
+@pytest.mark.parametrize('settings', [{'split': 'final'}, {'scenes': ('city',)}, {'scenes': ()}])
 def test_loveda_settings(tmp_path: Path, settings: dict) -> None:
     save(tmp_path / 'Train/Urban/images_png/1.png', np.zeros((8, 8, 3), np.uint8))
     save(tmp_path / 'Train/Urban/masks_png/1.png', np.full((8, 8), 7, np.uint8))
     with pytest.raises(ConfigError, match='scenes: Urban, Rural'):
         build('LoveDA', tmp_path, **settings)
     assert (build('LoveDA', tmp_path, scenes='Urban')[0]['data_samples'].gt_sem_seg.data == 6).all()
+
+
+def test_loveda_parts(tmp_path: Path) -> None:
+    """The published test part has no masks: it is there to be predicted."""
+    for part, scene in (('Train', 'Urban'), ('Val', 'Urban'), ('Val', 'Rural'), ('Test', 'Rural')):
+        save(tmp_path / part / scene / 'images_png/1.png', np.zeros((8, 8, 3), np.uint8))
+        if part != 'Test':
+            mask = np.full((8, 8), 7, np.uint8)
+            save(tmp_path / part / scene / 'masks_png' / '1.png', mask)
+    assert len(build('LoveDA', tmp_path, split='val', scenes='rural')) == 1
+    assert len(build('LoveDA', tmp_path, split='all', scenes='urban')) == 2
+    (sample,) = build('LoveDA', tmp_path, split='test', scenes='rural')
+    assert 'gt_sem_seg' not in sample['data_samples']
+
+
+def test_gid_without_labels_is_there_to_be_predicted(tmp_path: Path) -> None:
+    make_gid(tmp_path, colour=True)
+    label = next((tmp_path / 'label_5classes').glob('*'))
+    label.unlink()
+    (sample,) = build('GID', tmp_path, split='all', unlabelled='keep')
+    assert 'gt_sem_seg' not in sample['data_samples']
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_pairs_in_one_folder_are_split_by_their_names(tmp_path: Path, split: str) -> None:
+    for name in ('train_1', 'train_2', 'val_1', 'test_1'):
+        for folder in ('A', 'B'):
+            save(tmp_path / folder / f'{name}.png', np.full((8, 8, 3), 9, np.uint8))
+        save(tmp_path / 'label' / f'{name}.png', np.zeros((8, 8), np.uint8))
+    data = build('ChangeFolder', tmp_path, PAIR, split=split)
+    names = [data.get_data_info(i)['name'] for i in range(len(data))]
+    assert names == [f'{split}_{i + 1}' for i in range(2 if split == 'train' else 1)]
 
 
 def test_nodata_tile_is_refused(tmp_path: Path) -> None:

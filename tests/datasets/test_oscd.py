@@ -314,3 +314,11 @@ class TestReal:
     def test_cities_without_bands_say_so(self, real_data: Path) -> None:
         with pytest.raises(DataError, match='abudhabi: bands .* are in none of'):
             len(oscd(real_data / 'oscd', bands='ms'))
+
+
+def test_cities_of_another_world_are_named(tmp_path: Path) -> None:
+    """Folders that the published lists do not know: the error says what is there."""
+    for city in ('atlantis', 'utopia'):
+        (tmp_path / 'Onera Satellite Change Detection dataset - Images' / city).mkdir(parents=True)
+    with pytest.raises(DataError, match='no city of the train split is here, but atlantis, utopia'):
+        len(DATASETS.build(dict(type='OSCD', data_root=str(tmp_path), split='train')))

@@ -29,7 +29,7 @@ class LoadLabelMap(BaseTransform):
 
     Required Keys:
 
-    - label_path (str)
+    - label_path (str, or None: an image to predict, it gets no map)
     - classes (int): number of classes, 0..classes-1
     - palette (sequence of RGB, optional): colours of the classes, for colour files
     - label_offset (int, optional): subtracted from stored indices; what falls below 0 is ignored
@@ -51,6 +51,8 @@ class LoadLabelMap(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the label that ``results`` names."""
         path = results['label_path']
+        if path is None:
+            return results
         stored = _stored(path, results)
         check_label_size(stored.shape, results.get('img_shape'), path)
         check_label_place(stored, results, results.get('img_shape', stored.shape), path)

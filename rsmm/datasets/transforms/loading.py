@@ -66,6 +66,8 @@ class LoadRaster(BaseTransform):
         scaled: Apply the scale and offset tags; the image is then float32.
         check_range: Refuse images whose values the product cannot hold: all zero or all at the top,
             reflectance in the place of digital numbers, absurd ones.
+        check_order: Refuse images of which another band than that which the dataset knows to be the
+            darkest is so (B10 of 13-band EuroSAT): their bands are in another order.
         sidecars: Let GDAL look for ``.aux.xml`` and world files beside the image; listing a large
             folder for each file is slow.
 
@@ -88,6 +90,7 @@ class LoadRaster(BaseTransform):
         sidecars: bool = False,
         scaled: bool = False,
         check_range: bool = True,
+        check_order: bool = True,
     ) -> None:
         self.bands = None if bands is None else resolve_bands(bands)
         self.order = None if order is None else resolve_bands(order)
@@ -97,6 +100,7 @@ class LoadRaster(BaseTransform):
         self.sidecars = sidecars
         self.scaled = scaled
         self.check_range = check_range
+        self.check_order = check_order
         self._first: tuple[dict, str] | None = None
 
     def transform(self, results: dict) -> dict:
@@ -119,7 +123,7 @@ class LoadRaster(BaseTransform):
                 image[missing] = self.fill
         if self.check_range and 'product' in results and not self.scaled:
             check_range(image, results['product'], path)
-        if results.get('darkest') in found['bands']:
+        if self.check_order and results.get('darkest') in found['bands']:
             check_darkest(band_means(image), found['bands'], results['darkest'], path)
         for key in ('scales', 'offsets', 'gcps', 'rpcs'):
             results.pop(key, None)
@@ -270,7 +274,8 @@ def check_darkest(
             f'band {low + 1} is declared {bands[low]} but is the darkest (mean {means[low]:.4g}), '
             f'as only {darkest} (mean {declared:.4g} as declared) can be',
             where=path,
-            fix=f'Write the bands in the declared order {", ".join(bands)}',
+            fix=f'Write the bands in the declared order {", ".join(bands)}, or set '
+            'LoadRaster(check_order=False) if they are',
         )
 
 
