@@ -18,13 +18,7 @@ optim_wrapper = dict(optimizer=dict(lr=lr))
 warmup = epochs // 4
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=warmup, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=epochs - warmup,
-        begin=warmup,
-        end=epochs,
-        convert_to_iter_based=True,
-    ),
+    dict(type='CosineAnnealingLR', begin=warmup, convert_to_iter_based=True),
 ][0 if warmup else 1 :]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(checkpoint=dict(save_best='accuracy/top1', rule='greater'))

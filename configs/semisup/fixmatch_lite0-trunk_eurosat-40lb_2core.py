@@ -11,13 +11,14 @@ val_interval = 600
 warmup = 20
 lr = 1e-3
 unlabelled = 32
-view_size = 64
 
 train_dataloader = dict(
     batch_size=_base_.labelled + unlabelled, sampler=dict(unlabelled=unlabelled)
 )
 model = dict(rule=dict(type='FixMatchRule', num_classes=10, threshold=0.9))
-train_cfg = dict(val_interval=val_interval)
+optim_wrapper = dict(optimizer=dict(lr=lr))
+param_scheduler = dict(total=iters, warmup=warmup)
+train_cfg = dict(max_iters=iters, val_interval=val_interval)
 # The last step counts: choosing the best on validation chips would need hundreds of labels.
 default_hooks = dict(
     logger=dict(interval=20), checkpoint=dict(interval=val_interval, by_epoch=False)

@@ -19,7 +19,7 @@ labelled_strong = 0  # 1 for DeFixMatch and CRMatch
 where = 'device'  # views are made on the model's device; 'loader' makes them in the workers
 num_workers = 2
 val_batch_size = 256
-view_size = 32
+view_size = 64
 views = dict(size=view_size, policy='sane', bands='eurosat-rgb')
 
 data_preprocessor = dict(
