@@ -70,10 +70,10 @@ FAMILIES = {
         {'aois': 3, 'months': 12, 'size': 128},
     ),
     'fixmatch': Family(
-        'semisup/fixmatch_resnet18-narrow_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
+        'semisup/fixmatch_lite0-trunk_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
     ),
     'st-fixmatch': Family(
-        'semisup/st-fixmatch_resnet18-narrow_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
+        'semisup/st-fixmatch_lite0-trunk_eurosat-40lb_2core', 'eurosat', CHIPS, options=SEMISUP
     ),
     'events': Family('ripples/ripples_resnet18_eurosat_20e', 'eurosat', CHIPS),
 }

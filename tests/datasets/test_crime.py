@@ -194,8 +194,12 @@ def test_files_that_are_no_maps(tmp_path: Path) -> None:
     (tmp_path / 'broken.npz').write_bytes(b'PK broken')
     np.savez(tmp_path / 'other.npz', image=np.zeros((3, 4, 4)))
     np.savez(tmp_path / 'flat.npz', feat=np.zeros((3, 4)))
-    for name in ('broken', 'other', 'absent'):
-        with pytest.raises(DataError, match=f'{name}.npz: is no feature map'):
+    for name, message in (
+        ('broken', 'is no feature map'),
+        ('other', 'is no feature map'),
+        ('absent', 'there is no such file'),
+    ):
+        with pytest.raises(DataError, match=f'{name}.npz: {message}'):
             read_feature_map(str(tmp_path / f'{name}.npz'))
     with pytest.raises(DataError, match=r'found \(3, 4\)'):
         read_feature_map(str(tmp_path / 'flat.npz'))

@@ -180,7 +180,7 @@ def test_one_folder_for_all_stages(tmp_path):
         Image.fromarray(noise.astype(np.uint8)).save(path)
     run_discovery(tmp_path / 'cells', tmp_path / 'out')
     work = tmp_path / 'out/work/3005_3175'
-    assert {path.name for path in work.iterdir()} >= {'features.json', 'labels.npz', 'events.json'}
+    assert {path.name for path in work.iterdir()} >= {'labels.json', 'labels.npz', 'events.json'}
     assert {path.name for path in tmp_path.iterdir()} == {'cells', 'out'}
 
 
