@@ -272,7 +272,7 @@ def boxes_in_window(
     """Objects that reach into a window, cut to it and in its pixels.
 
     Args:
-        instances: In mmdet's form, in pixels of the image.
+        instances: In mmdet's form, in pixels of the image; outlines (``mask``) are moved along.
         window: Row, column, height and width.
         min_visible: Objects with a smaller share of their area inside are marked as ignored.
     """
@@ -286,14 +286,21 @@ def boxes_in_window(
             continue
         visible = (right - left) * (bottom - top) / ((x2 - x1) * (y2 - y1))
         hidden = visible < min_visible
-        found.append(
-            {
-                **item,
-                'bbox': [left, top, right, bottom],
-                'ignore_flag': int(hidden or item['ignore_flag']),
-            }
-        )
+        inside = {
+            **item,
+            'bbox': [left, top, right, bottom],
+            'ignore_flag': int(hidden or item['ignore_flag']),
+        }
+        if 'mask' in item:
+            inside['mask'] = [shifted(outline, window) for outline in item['mask']]
+        found.append(inside)
     return found
+
+
+def shifted(outline: Sequence[float], window: Window) -> list[float]:
+    """An outline x1, y1, x2, y2, ... in the pixels of a window; not cut, as it is in COCO files."""
+    offsets = window.column, window.row
+    return [float(value) - offsets[k % 2] for k, value in enumerate(outline)]
 
 
 def require_images(entries: Sequence[dict], where: str | Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.maps import MapDataset
 from rsmm.datasets.splits import SPLITS, random_split
-from rsmm.errors import ConfigError, DataError
+from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.vector_labels import VECTORS
 from rsmm.registry import DATASETS
 from rsmm.sensors import resolve_bands
-from rsmm.utils.listing import IMAGES, check_partners, images_by_stem
+from rsmm.utils.listing import IMAGES, check_partners, images_by_stem, list_folders
 
 COMPLETE = 'Complete the download, or leave it out with exclude'
 UNLABELLED = ('error', 'skip', 'keep')
@@ -24,7 +24,7 @@ class ChangeFolder(MapDataset):
 
     ``<root>/<split>/A/x.png``, ``B/x.png``, ``label/x.png``. Suffixes may differ; a label may also
     be a GeoJSON or GeoPackage of what changed. Dates of one pair must agree in size and coordinate
-    system.
+    system. DSIFN, as published, is ``before='t1', after='t2', label='mask'``.
 
     Sources of sets in this layout: Chen and Shi, "A Spatial-Temporal Attention-Based Method and a
     New Dataset for Remote Sensing Image Change Detection", Remote Sensing 2020 (LEVIR-CD); Zhang
@@ -85,6 +85,17 @@ class ChangeFolder(MapDataset):
             return {name for name, split in told.items() if split == self.split}
         return random_split(names, self.fractions, self.split, self.seed)
 
+    def _no_images(self, root: Path) -> DataNotFoundError:
+        """The error for an absent or empty first folder; other folders there may be the ones."""
+        others = [path.name for path in list_folders(root)] if root.is_dir() else []
+        if not others or (root / self.folders[0]).is_dir():
+            return self.not_found('holds no images', root / self.folders[0])
+        return DataNotFoundError(
+            f'holds no folder {self.folders[0]}, but {", ".join(others[:9])}',
+            where=root,
+            fix='Name the folders of the two dates and the labels: before=, after=, label=',
+        )
+
     def list_scenes(self) -> list[dict]:
         """List the pairs by name."""
         root = Path(self.data_root) / (self.split or '')
@@ -94,7 +105,7 @@ class ChangeFolder(MapDataset):
         before, after = (images_by_stem(root / name) for name in self.folders[:2])
         labels = images_by_stem(root / self.folders[2], (*IMAGES, *VECTORS))
         if not before:
-            raise self.not_found('holds no images', root / self.folders[0])
+            raise self._no_images(root)
         single = sorted(set(before) ^ set(after))
         if single:
             name = single[0]

@@ -169,6 +169,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     'loveda': ('background', 'building', 'road', 'water', 'barren', 'forest', 'agriculture'),
 }
 CLASSES['dota-v1.0'] = CLASSES['dota-v1.5'][:15]
+# Two more at the end (Ding et al., TPAMI 2021).
+CLASSES['dota-v2.0'] = (*CLASSES['dota-v1.5'], 'airport', 'helipad')
 
 #: Colours per dataset, in label order.
 PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {

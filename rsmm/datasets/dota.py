@@ -1,9 +1,11 @@
-"""DOTA v1.0 and v1.5: objects in aerial images (Xia et al., CVPR 2018; Ding et al., 2021)."""
+"""DOTA v1.0, v1.5, v2.0: objects in aerial images (Xia et al., CVPR 2018; Ding et al., 2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from rsmm.datasets.boxes import (
     BadBoxes,
@@ -18,24 +20,28 @@ from rsmm.errors import ConfigError, DataError
 from rsmm.geo.raster import raster_shape
 from rsmm.registry import DATASETS
 
-VERSIONS = ('v1.0', 'v1.5')
+VERSIONS = ('v1.0', 'v1.5', 'v2.0')
 #: The two lines that open a label file of the training and validation sets.
 _HEADERS = ('imagesource:', 'gsd:')
 
 
 @DATASETS.register_module()
 class DOTA(BoxDataset):
-    """DOTA with horizontal boxes, the least rectangles round the four labelled corners.
+    """DOTA: oriented boxes as outlines, and the least upright rectangles round them as boxes.
+
+    Each object has the labelled corners as ``mask`` (``[[x1, y1, ..., x4, y4]]`` in pixels, not cut
+    to the image), which ``mmdet.LoadAnnotations(with_mask=True)`` reads; ``bbox`` is cut.
 
     ``images/*.png`` and ``labelTxt/*.txt`` in ``data_root`` (drawn splits) or in
     ``data_root/<split>`` (the published ones).
 
     Args:
         data_root: Folder.
-        version: ``'v1.0'`` (15 classes) or ``'v1.5'`` (16).
+        version: ``'v1.0'`` (15 classes), ``'v1.5'`` (16) or ``'v2.0'`` (18).
         difficult: ``'ignore'`` keeps difficult objects as ignored ones, ``'keep'`` counts them as
             any other, ``'drop'`` leaves them out.
-        label_dir: Name of the label folder (v1.5 is also distributed as ``labelTxt-v1.5``).
+        label_dir: Path of the label folder beside ``images`` (v1.5 is also distributed as
+            ``labelTxt-v1.5``).
         min_size: Leave out objects whose box has a shorter side, in pixels; v1.5 labels objects
             below 10.
         **kwargs: Arguments of :class:`BoxDataset`.
@@ -117,7 +123,8 @@ def read_label_txt(
         bad: What to do with unusable boxes.
 
     Returns:
-        Instances in mmdet's form, with the difficult flag as ``ignore_flag``.
+        Instances in mmdet's form, with the difficult flag as ``ignore_flag`` and the corners
+        as ``mask``.
 
     Raises:
         DataError: A line in another form or an unknown class; names the line.
@@ -137,8 +144,9 @@ def read_label_txt(
         if len(corners) < 8 or not name:
             raise DataError(f'expected 8 numbers and a class, found {line!r}', where=where)
         label = class_index(name, classes, where)
-        corner = min(corners[::2]), min(corners[1::2]), max(corners[::2]), max(corners[1::2])
-        box = bad.clip(corner, shape, where)
+        points = np.reshape(corners, (4, 2))  # a NaN anywhere makes the box one
+        box = bad.clip([*points.min(axis=0), *points.max(axis=0)], shape, where)
         if box is not None:
-            instances.append(instance(box, label, difficult and parts[-1] != '0'))
+            item = instance(box, label, difficult and parts[-1] != '0')
+            instances.append({**item, 'mask': [corners]})
     return instances

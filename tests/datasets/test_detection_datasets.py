@@ -78,6 +78,65 @@ def test_dota_lines(tmp_path: Path) -> None:
     assert len(DOTA(str(root), version='v1.0').metainfo['classes']) == 15
 
 
+@pytest.mark.parametrize(
+    ('version', 'count', 'last'),
+    [
+        ('v1.0', 15, 'swimming-pool'),
+        ('v1.5', 16, 'container-crane'),
+        ('v2.0', 18, 'helipad'),
+    ],
+)
+def test_dota_versions(tmp_path: Path, version: str, count: int, last: str) -> None:
+    root = write_dota(tmp_path, f'10 5 20 5 20 15 8 15 {last} 0\n')
+    dataset = DOTA(str(root), version=version)
+    assert len(dataset.metainfo['classes']) == count
+    assert boxes_of(dataset)[0][4] == count - 1
+
+
+def test_dota_v2_classes_are_unknown_before(tmp_path: Path) -> None:
+    root = write_dota(tmp_path, '10 5 20 5 20 15 8 15 airport 0\n')
+    assert boxes_of(DOTA(str(root), version='v2.0')) == [(8, 5, 20, 15, 16, 0)]
+    with pytest.raises(DataError, match="unknown class 'airport'"):
+        DOTA(str(root), version='v1.5')
+    with pytest.raises(ConfigError, match='v1.0, v1.5, v2.0'):
+        DOTA(str(root), version='v3.0')
+
+
+def test_dota_keeps_oriented_boxes_in_images_and_tiles(tmp_path: Path) -> None:
+    """Corners as labelled; tiles move them; mmdet draws them as masks inside the boxes."""
+    diamond = [50.0, 10.0, 70.0, 30.0, 50.0, 50.0, 30.0, 30.0]
+    root = write_dota(tmp_path, ' '.join(map(str, diamond)) + ' ship 1\n')
+    pipeline = [
+        dict(type='LoadPicture'),
+        dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
+    ]
+    whole = DOTA(str(root), pipeline=pipeline, difficult='keep')
+    (item,) = whole.get_data_info(0)['instances']
+    assert item['mask'] == [diamond]
+    assert item['bbox'] == [30, 10, 70, 50]
+    mask = whole[0]['gt_masks'].masks[0]
+    assert mask.shape == (60, 80)
+    assert mask.sum() == pytest.approx(800, rel=0.05)  # half of the enclosing box
+    assert mask[30, 50]
+    assert not mask[12, 32]
+    tiles = DOTA(str(root), pipeline=pipeline, difficult='keep', tile=40, stride=20)
+    infos = [tiles.get_data_info(k) for k in range(len(tiles))]
+    (index,) = [k for k, info in enumerate(infos) if tuple(info['window'][:2]) == (20, 20)]
+    (item,) = infos[index]['instances']
+    assert item['mask'] == [[value - 20 for value in diamond]]
+    part = tiles[index]['gt_masks'].masks[0]
+    assert (part == mask[20:60, 20:60]).mean() > 0.98
+
+
+def test_dota_nan_in_any_corner_is_no_box(tmp_path: Path) -> None:
+    for corner in range(8):
+        values = ['10', '5', '20', '5', '20', '15', '8', '15']
+        values[corner] = 'nan'
+        root = write_dota(tmp_path, ' '.join(values) + ' plane 0\n')
+        with pytest.raises(DataError, match='line 1: box .*nan.* has no area'):
+            DOTA(str(root))
+
+
 def test_dota_published_splits(tmp_path: Path) -> None:
     write_dota(tmp_path / 'train', DOTA_TEXT, 'P1')
     write_dota(tmp_path / 'val', DOTA_TEXT, 'P2')

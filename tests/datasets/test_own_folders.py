@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from PIL import Image
 
 from rsmm.errors import ConfigError, DataError, DataNotFoundError
 from rsmm.geo.io import read_vector, write_raster, write_vector
@@ -30,6 +31,11 @@ def image(path: Path, seed: int = 0, shape=(20, 30), grid=GRID, crs=UTM) -> np.n
     array = np.random.default_rng(seed).integers(1, 5000, (*shape, 4), dtype=np.uint16)
     write_raster(path, array, crs=crs, transform=grid, bands=BANDS)
     return array
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
 
 
 def label(path: Path, seed: int = 0, classes: int = 3, shape=(20, 30), grid=GRID) -> np.ndarray:
@@ -234,6 +240,31 @@ def test_pairs_are_drawn_where_no_folder_splits_them(tmp_path: Path) -> None:
         names.append({data.get_data_info(k)['name'] for k in range(len(data))})
     assert [len(part) for part in names] == [8, 2, 10]
     assert names[0] | names[1] == names[2]
+
+
+@pytest.mark.parametrize('suffixes', [('.jpg', '.png'), ('.jpg', '.tif')])
+def test_dsifn_as_published(tmp_path: Path, suffixes) -> None:
+    """Folders t1, t2 and mask in train, val and test; JPEG images, masks of 0/255."""
+    names = dict(before='t1', after='t2', label='mask', bands='rgb')
+    picture, mask = suffixes
+    for split, count in (('train', 3), ('val', 2), ('test', 1)):
+        for number in range(count):
+            for value, folder in enumerate(('t1', 't2')):
+                flat = np.full((8, 8, 3), 60 + 90 * value, np.uint8)
+                save(tmp_path / split / folder / f'{number}{picture}', flat)
+            changed = np.zeros((8, 8), np.uint8)
+            changed[: number + 1] = 255
+            save(tmp_path / split / 'mask' / f'{number}{mask}', changed)
+    for split, count in (('train', 3), ('val', 2), ('test', 1)):
+        pipeline = [dict(type='LoadPair')]
+        data = build('ChangeFolder', tmp_path, split=split, pipeline=pipeline, **names)
+        assert len(data) == count
+        for k in range(count):
+            assert data[k]['gt_seg_map'].sum() == 8 * (k + 1)
+            means = np.asarray(data[k]['img'], float).mean(axis=(0, 1, 3))
+            np.testing.assert_allclose(means, (60, 150), atol=2)
+    with pytest.raises(DataNotFoundError, match=r'no folder A, but mask, t1, t2[\s\S]*before='):
+        len(build('ChangeFolder', tmp_path, split='train', bands='rgb'))
 
 
 def test_polygons_of_what_changed(tmp_path: Path) -> None:
