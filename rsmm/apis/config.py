@@ -91,6 +91,9 @@ def load_config(path: str | os.PathLike, options: Mapping[str, object] | None = 
         entry = find_model(str(path))
         path, options = entry.config, {**entry.options, **(options or {})}
     path = Path(path)
+    if path.is_dir():
+        fix = 'Name one of the .py files in it'
+        raise ConfigError('this is a folder; a config is a file.', where=path, fix=fix)
     if not path.is_file():
         siblings = (
             [entry.name for entry in path.parent.glob('*.py')] if path.parent.is_dir() else []

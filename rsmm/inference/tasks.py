@@ -111,19 +111,25 @@ def _kind_of(dataset: Mapping):
 def _meta(model: nn.Module, config: Config) -> dict:
     """Classes and palette: those of the checkpoint, of the config, of the data set's class."""
     dataset = _dataset(config)
-    own = getattr(_kind_of(dataset), 'METAINFO', {})
+    own = {**_published(dataset), **getattr(_kind_of(dataset), 'METAINFO', {})}
     given = getattr(model, 'dataset_meta', None) or {}
     return {**own, **(dataset.get('metainfo') or {}), **{k: v for k, v in given.items() if v}}
+
+
+def _published(dataset: Mapping) -> dict:
+    """Classes and colours of a data set with several schemes, such as GID's 5 and 15 classes."""
+    kind, count = dataset.get('type'), dataset.get('num_classes')
+    if not (isinstance(kind, str) and count):
+        return {}
+    from rsmm.datasets.classes import CLASSES, PALETTES
+
+    key = f'{kind.lower()}{count}'
+    return {k: v[key] for k, v in (('classes', CLASSES), ('palette', PALETTES)) if key in v}
 
 
 def _names(model: nn.Module, config: Config, count: int | None) -> tuple[str, ...]:
     """Names of all outputs; a data set of another number of classes does not name them."""
     names = tuple(map(str, _meta(model, config).get('classes') or ()))
-    if not names and _dataset(config).get('num_classes'):
-        from rsmm.datasets.classes import CLASSES
-
-        key = f'{_dataset(config)["type"].lower()}{_dataset(config)["num_classes"]}'
-        names = CLASSES.get(key, ())
     count = len(names) if count is None else count
     return names if len(names) == count else tuple(f'class {k}' for k in range(count))
 

@@ -95,6 +95,11 @@ def test_missing_config_names_its_neighbour(config):
         load_config(config.with_name('experment.py'))
 
 
+def test_folder_in_place_of_a_config_is_called_a_folder(config):
+    with pytest.raises(ConfigError, match=r'this is a folder; a config is a file'):
+        load_config(config.parent)
+
+
 def test_broken_config_is_named(config):
     config.write_text('model = dict(\n')
     with pytest.raises(ConfigError, match=r'experiment\.py: cannot be read'):

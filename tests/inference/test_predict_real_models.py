@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from rsmm.apis import Inferencer
 from rsmm.apis.config import default_scope, load_config
+from rsmm.datasets.classes import CLASSES, PALETTES
 from rsmm.datasets.pastis import REFERENCE
 from rsmm.geo.io import write_raster
 from rsmm.inference.detection import detect_scene, model_predictor
@@ -115,6 +116,12 @@ def test_configs_of_each_kind(config, kind, tmp_path):
     assert not set(np.unique(labels)) & set(infer.task.ignored)
     names = {row['class'] for row in one['areas']}
     assert names <= set(infer.task.classes)
+
+
+def test_a_map_by_random_weights_has_the_colours_of_its_data_set():
+    task = Inferencer(ROOT / 'configs/gid/toy_unet_resnet18_20e_gid5.py', 'random').task
+    assert task.palette == PALETTES['gid5']
+    assert task.classes == CLASSES['gid5']
 
 
 def test_the_zoo_maps_a_scene_from_the_command_line(tmp_path, capsys):
