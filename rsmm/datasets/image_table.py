@@ -94,15 +94,26 @@ class ImageTable(RSDataset):
         if self.folder is not None and self.subset != 'labelled':
             infos += self._from_folder({info['img_path'] for info in infos})
         if not infos:
+            kind = 'images' if self.subset == 'all' else f'{self.subset} images'
             raise DataError(
-                f'no {self.subset} images' + (f' of split {self.split!r}' if self.split else ''),
+                f'no {kind}' + (f' of split {self.split!r}' if self.split else ''),
                 where=self.table or self.folder,
-                fix='Check labels and splits of the table',
+                fix=self._what_is_missing(),
             )
         if self.bands is not None:
             for info in infos:
                 info['file_bands'] = info['bands'] = self.bands
         return infos
+
+    def _what_is_missing(self) -> str:
+        """Say what would give a subset without images some: the splits that the table knows."""
+        if self.split is None or self.table is None:
+            return 'Check the labels of the table'
+        cells = [row.get('split') for _, row in read_rows(self.table)]
+        known = sorted({str(cell) for cell in cells if not is_empty(cell)})
+        if not known:
+            return 'The table has no column split (train, val); add it, or leave out split='
+        return f'Check labels and splits of the table, which knows {", ".join(known)}'
 
     def _from_table(self) -> list[dict]:
         rows = list(read_rows(self.table))

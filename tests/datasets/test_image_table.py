@@ -62,6 +62,14 @@ def test_parts_and_splits(root) -> None:
     assert table(root, split='test').metainfo['classes'] == ('forest', 'town', 'water')
 
 
+def test_an_empty_split_names_those_of_the_table(root) -> None:
+    with pytest.raises(DataError, match="no images of split 'dev'.*which knows test, train"):
+        table(root, split='dev').load_data_list()
+    (root / 'table.csv').write_text('path,label\na/1.tif,forest\n')
+    with pytest.raises(DataError, match='no labelled images of .* has no column split'):
+        table(root, subset='labelled', split='train').load_data_list()
+
+
 def test_a_folder_without_labels(root) -> None:
     data = ImageTable(data_root=str(root), folder='a')
     assert len(data) == 3
@@ -172,7 +180,7 @@ def test_tables_that_cannot_be(root) -> None:
         table(root, table='missing.csv')
     with pytest.raises(DataNotFoundError, match='no such folder'):
         table(root, folder='missing')
-    with pytest.raises(DataError, match='no all images of split'):
+    with pytest.raises(DataError, match='no images of split'):
         table(root, split='val')
     for settings in (dict(table=None), dict(subset='lb'), dict(num_labels=3)):
         with pytest.raises(ConfigError, match='ImageTable'):
