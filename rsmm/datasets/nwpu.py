@@ -109,7 +109,7 @@ class NWPUVHR10(BoxDataset):
 
     def _from_text(self, root: Path) -> list[dict]:
         bad = BadBoxes(self.on_bad)
-        entries = []
+        entries: list[dict] = []
         for image, text in pair_with_labels(root / self.IMAGES, root / 'ground truth'):
             shape = raster_shape(image)
             entries.append(
