@@ -36,6 +36,7 @@ def read_coco(
     classes: Sequence[str] | None = None,
     on_bad: str = 'error',
     all_of_them: bool = False,
+    masks: bool = False,
 ) -> tuple[list[dict], tuple[str, ...]]:
     """Read a COCO detection file.
 
@@ -48,6 +49,8 @@ def read_coco(
         on_bad: ``'error'`` or ``'skip'`` for boxes without area or outside the image.
         all_of_them: A category that is not in ``classes`` is an error, and a class need not be in
             the file.
+        masks: Keep the ``segmentation`` of each object, outlines ``[[x1, y1, ...], ...]`` in
+            pixels, as ``mask``, which ``mmdet.LoadAnnotations(with_mask=True)`` reads.
 
     Returns:
         One dict per image (``img_path``, ``img_id``, ``height``, ``width``, ``instances``) by
@@ -56,7 +59,8 @@ def read_coco(
     Raises:
         DataNotFoundError: There is no such file.
         DataError: It is not COCO, ids are missing or double, it refers to unknown ones, a name
-            leads out of the folder, or there is no category of a class.
+            leads out of the folder, there is no category of a class, or with ``masks`` an object
+            has no outlines.
     """
     table = _read_json(path)
     names = _categories(table, path)
@@ -84,7 +88,8 @@ def read_coco(
         box = bad.clip((x, y, x + width, y + height), (image['height'], image['width']), where)
         if box is not None:
             label = to_label[entry['category_id']]
-            image['instances'].append(instance(box, label, bool(entry.get('iscrowd', 0))))
+            item = instance(box, label, bool(entry.get('iscrowd', 0)))
+            image['instances'].append({**item, 'mask': _outlines(entry, where)} if masks else item)
     bad.report(path)
     _say_left_out([f'{name} ({count})' for name, count in others.items()], 'not asked for', path)
     return [entries[key] for key in sorted(entries, key=_id_order)], tuple(classes)
@@ -146,6 +151,25 @@ def _four_numbers(values: Any, where: str) -> list[float]:
     return values
 
 
+def _outlines(entry: dict, where: str) -> list[list[float]]:
+    """The segmentation of an object; run lengths could not follow a tile."""
+    found = entry.get('segmentation')
+    if not isinstance(found, list) or not found or not all(map(_is_outline, found)):
+        raise DataError(
+            'segmentation holds no outlines [[x1, y1, x2, y2, x3, y3, ...], ...]',
+            where=where,
+            fix='Write run lengths as polygons, or leave masks=True away to read boxes alone',
+        )
+    return [[float(value) for value in outline] for outline in found]
+
+
+def _is_outline(values: Any) -> bool:
+    """Whether these are three or more corners."""
+    if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
+        return False
+    return all(type(value) in (int, float) and abs(value) <= _LARGEST for value in values)
+
+
 def _read_json(path: str | Path) -> dict:
     table = read_json(path, object, 'is not JSON')
     lists = ('images', 'annotations', 'categories')
@@ -182,6 +206,7 @@ class BoxFolder(BoxDataset):
             them where training and validation are two files.
         num_classes: How many there must be, if given: those of the model's head.
         palette: One (R, G, B) per class, for pictures.
+        masks: Keep the outlines of the objects, see :func:`read_coco`.
         **kwargs: Arguments of :class:`BoxDataset`.
     """
 
@@ -195,19 +220,23 @@ class BoxFolder(BoxDataset):
         classes: Sequence[str] | None = None,
         num_classes: int | None = None,
         palette: Sequence[Sequence[int]] | None = None,
+        masks: bool = False,
         **kwargs,
     ) -> None:
         self.ann_path = Path(data_root) / ann_file
         self.image_dir = Path(data_root) / image_dir
         self.classes = classes or (kwargs.get('metainfo') or {}).get('classes')
         self.num_classes = num_classes
+        self.masks = masks
         if palette is not None:
             kwargs['facts'] = {'palette': [tuple(colour) for colour in palette]}
         super().__init__(data_root=data_root, **kwargs)
 
     def read(self) -> list[dict]:
         """Read the file and check that every image is there."""
-        entries, classes = read_coco(self.ann_path, self.image_dir, self.classes, self.on_bad)
+        entries, classes = read_coco(
+            self.ann_path, self.image_dir, self.classes, self.on_bad, masks=self.masks
+        )
         require_images(entries, self.ann_path)
         if self.num_classes is not None and self.num_classes != len(classes):
             raise ConfigError(
