@@ -238,7 +238,10 @@ def _read_pickle(path: Path, map_location, trusted: bool) -> object:
         if 'map_location' in str(error) and not names:  # saved on a device this machine lacks
             raise CheckpointError(str(error).partition('\n')[0], where=path) from error
         if not names:
-            raise _damaged(path, str(error).partition('\n')[0]) from error
+            what = str(error).partition('\n')[0]
+            if 'weights_only' in what:  # torch would advise to run whatever is in there
+                what = 'it does not read as a file of torch.save'
+            raise _damaged(path, what) from error
         if not trusted:
             raise CheckpointError(
                 f'refers to code that weights do not need: {", ".join(names)}',

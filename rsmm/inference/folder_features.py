@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -136,6 +137,8 @@ def load_features(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
     if not Path(path).is_file():
         raise DataNotFoundError('there is no such file', where=path)
     how = 'Make it with tools/analysis_tools/extract_features.py'
+    if not zipfile.is_zipfile(path):  # numpy would advise to unpickle it
+        raise DataError('is no .npz file of features', where=path, fix=how)
     with parsing(path, 'holds no features', how), np.load(path, allow_pickle=False) as file:
         names, features = file['fnames'], file['feats']
         found = file.get('labels')

@@ -126,6 +126,14 @@ def test_truncated_file(tmp_path, weights, zipped):
             load_checkpoint_file(path)
 
 
+def test_a_text_in_place_of_weights_brings_no_advice_to_run_it(tmp_path):
+    path = tmp_path / 'README.md'
+    path.write_text('# Weights\n\nLook elsewhere.\n' * 50)
+    with pytest.raises(CheckpointError, match=r'README\.md: is damaged') as caught:
+        load_checkpoint_file(path)
+    assert 'weights_only' not in str(caught.value)
+
+
 def test_flipped_bit_in_a_weight(tmp_path, weights):
     path = tmp_path / 'a.pth'
     torch.save(weights, path)

@@ -103,6 +103,8 @@ def test_bad_input(repo_root, folder, tmp_path):
     for name in ('objects', 'short', 'text', 'cut'):
         with pytest.raises(DataError):
             load_features(tmp_path / f'{name}.npz')
+    with pytest.raises(DataError, match=r'text\.npz: is no \.npz file of features'):
+        load_features(tmp_path / 'text.npz')
 
 
 def test_the_tools(repo_root, folder, tmp_path, monkeypatch, capsys):

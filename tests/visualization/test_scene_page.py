@@ -26,6 +26,7 @@ def scene(name: str, shift: int = 0, sure: bool = True) -> dict:
          'adjusted_ha': 7.0, 'margin_ha': 1.5}
         for k in range(3)
     ]  # fmt: skip
+    areas[2].update(share=0.0002, area_ha=0.006)
     picture = np.full((80, 120, 3), 90, np.uint8)
     return {
         'name': name, 'rows': 400, 'columns': 600, 'labels': labels, 'areas': areas,
@@ -88,6 +89,7 @@ def test_layers_and_clicks_in_a_browser(page, view, expected):
     assert '<b>water' not in found
     assert found.count('type="checkbox"') == 3
     assert 'adjusted ± 95 %' in found
+    assert '<td>&lt; 0.1 %</td><td>&lt; 0.1</td>' in found
 
 
 @pytest.mark.skipif(not BROWSER, reason='no Chromium: apt-get install chromium')
