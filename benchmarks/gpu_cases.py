@@ -27,7 +27,7 @@ FULL = {
         'moco/moco-v2_resnet50_200e_seco-100k',
         'caco',
         PLACES,
-        options={'archive': 'caco', 'batch_size': 128},
+        options={'archive': 'CACoDataset', 'batch_size': 128},
     ),
     'fixmatch-vit-s': Family(
         'semisup/fixmatch_vit-small-p2_205k_eurosat-40lb',

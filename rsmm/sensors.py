@@ -73,6 +73,15 @@ SENTINEL2 = Sensor(
         Band('B12', 2202.4, 20, 'swir22'),
     ),
 )
+# Backscatter of the C-band radar (5.405 GHz) by polarisation, sent and received. Products of 10 m
+# pixels usually hold decibels in float32: negative values, and 0 dB is a strong echo, not missing.
+SENTINEL1 = Sensor(
+    'sentinel-1',
+    (
+        Band('VV', 5.5466e7, 10, 'vv'),
+        Band('VH', 5.5466e7, 10, 'vh'),
+    ),
+)
 # Aerial photographs and screen composites: colours, not calibrated bands.
 RGB_CAMERA = Sensor(
     'rgb',
@@ -82,7 +91,7 @@ RGB_CAMERA = Sensor(
         Band('B', 450, float('nan'), 'blue'),
     ),
 )
-SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, RGB_CAMERA)}
+SENSORS = {sensor.name: sensor for sensor in (SENTINEL2, SENTINEL1, RGB_CAMERA)}
 
 #: Natural-colour composite of Sentinel-2, in display order.
 RGB = ('B04', 'B03', 'B02')
@@ -97,7 +106,9 @@ BAND_ORDERS: dict[str, tuple[str, ...]] = {
     # EuroSAT's GeoTIFFs keep B8A last.
     'eurosat': (*(name for name in _S2_NATIVE if name != 'B8A'), 'B8A'),
     'eurosat-rgb': RGB,
+    'sentinel1': SENTINEL1.band_names,
     'bigearthnet': _S2_L2A,
+    'bigearthnet-s1': SENTINEL1.band_names,
     'seco': _S2_L2A,
     'caco': _S2_L2A,
     'oscd': _S2_NATIVE,
@@ -112,8 +123,8 @@ PRODUCT_RANGES: dict[str, tuple[float, float, float]] = {
     'sentinel-2': (-1000, 65535, 4),
 }
 
-#: Published ``(mean, standard deviation)`` per band in stored units (digital numbers, or 0..255
-#: for ``*-rgb``).
+#: Published ``(mean, standard deviation)`` per band in stored units (digital numbers, 0..255
+#: for ``*-rgb``, decibels for ``*-s1``).
 BAND_STATS: dict[str, dict[str, tuple[float, float]]] = {
     'eurosat': {
         'B01': (1354.40546513, 245.71762908),
@@ -143,6 +154,10 @@ BAND_STATS: dict[str, dict[str, tuple[float, float]]] = {
         'B09': (2246.0605464, 1302.3292881),
         'B11': (1594.42694882, 1079.19066363),
         'B12': (1009.32729131, 818.86747235),
+    },
+    'bigearthnet-s1': {
+        'VV': (-12.619993741972035, 5.115911777546365),
+        'VH': (-19.29044597721542, 5.464428464912864),
     },
     'oscd': {
         'B01': (1565.696044921875, 263.7977600097656),

@@ -60,6 +60,14 @@ def test_gsd_and_wavelength():
     assert waves == sorted(waves)
 
 
+def test_radar_bands():
+    assert resolve_bands('sentinel1') == resolve_bands(['vv', 'VH']) == ('VV', 'VH')
+    assert SENSORS['sentinel-1']['vh'].gsd == 10
+    mean, std = band_stats('bigearthnet-s1', ['VH', 'VV'])
+    assert mean[0] < mean[1] < 0  # decibels; the crossed polarisation is the weaker echo
+    assert min(std) > 0
+
+
 def test_indices_follow_the_names_asked_for():
     assert band_indices(band_order('eurosat'), RGB) == [3, 2, 1]
     assert band_indices(['B8A', 'B4'], ['B04', 'b8a']) == [1, 0]

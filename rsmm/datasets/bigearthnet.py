@@ -85,6 +85,10 @@ class BigEarthNet(RSDataset):
     ``<patch>_labels_metadata.json``. ``LoadBandFiles`` reads the bands. With 19 classes patches
     whose labels are all dropped are left out, and the log says how many.
 
+    The radar patches of BigEarthNet-S1 have the same layout, ``<patch>_VV.tif`` and
+    ``<patch>_VH.tif`` (float32, decibels, 120 pixels): ``bands='bigearthnet-s1'`` and the folder of
+    those patches. The two sets are read apart, not yet as one image of two dtypes.
+
     Source: Sumbul et al., BigEarthNet (IGARSS 2019); 19 classes: IEEE GRSM 2021.
 
     Args:

@@ -35,7 +35,7 @@ from rsmm.utils import atomic_write, track
 from rsmm.utils.done_marker import DoneMarker, content_stamp
 from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.listing import list_files, list_folders
-from rsmm.utils.lock import hold_folder
+from rsmm.utils.lock import fresh_folder, hold_folder
 
 # Goes up whenever the same settings no longer give the same events.
 _VERSION = 1
@@ -116,8 +116,7 @@ def run_discovery(
     out = Path(out)
     found = find_cells(cells, clouds, dates)
     model = feature_signature(config, checkpoint)
-    out.mkdir(parents=True, exist_ok=True)
-    with hold_folder(out):
+    with fresh_folder(out), hold_folder(out):
         remove_leftovers(out, deep=True, held=True)
         enough = [cell for cell in found if len(cell) >= options.min_dates]
         notes = [_few(cell, options) for cell in found if len(cell) < options.min_dates]

@@ -43,7 +43,7 @@ from rsmm.utils import atomic_write, sha256_file, track
 from rsmm.utils.done_marker import DoneMarker, content_stamp
 from rsmm.utils.leftovers import remove_leftovers
 from rsmm.utils.listing import is_clutter
-from rsmm.utils.lock import hold_folder
+from rsmm.utils.lock import fresh_folder, hold_folder
 
 DONE = 'done.json'
 #: What an area's folder holds of its own, whatever the options: all of it goes before a new start.
@@ -272,8 +272,7 @@ def run_pipeline(
     reference = read_truth(cubes) if truth is None else _known_aois(read_submission(truth), cubes)
     settings = config, checkpoint, device, dict(cfg_options or {})
     model = model_signature(config, checkpoint, cfg_options)
-    out.mkdir(parents=True, exist_ok=True)
-    with hold_folder(out):
+    with fresh_folder(out), hold_folder(out):
         remove_leftovers(out, deep=True, held=True)
         jobs = [
             (aoi, frames, out, options, model)

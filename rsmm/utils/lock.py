@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rsmm.errors import ConfigError
 
+LOCK = '.lock'
+
 
 @contextlib.contextmanager
 def hold_folder(folder: str | os.PathLike, enabled: bool = True) -> Iterator[None]:
@@ -31,7 +33,7 @@ def hold_folder(folder: str | os.PathLike, enabled: bool = True) -> Iterator[Non
     except ImportError:  # not a POSIX system: no lock to take
         yield
         return
-    with (Path(folder) / '.lock').open('a+') as file:
+    with (Path(folder) / LOCK).open('a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -46,3 +48,22 @@ def hold_folder(folder: str | os.PathLike, enabled: bool = True) -> Iterator[Non
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@contextlib.contextmanager
+def fresh_folder(folder: str | os.PathLike) -> Iterator[None]:
+    """Make a folder for the block; one that was not there goes again if the block fails at once.
+
+    Args:
+        folder: Made with its parents. Once it holds more than the lock it stays.
+    """
+    path = Path(folder)
+    new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if new and {entry.name for entry in path.iterdir()} <= {LOCK}:
+            (path / LOCK).unlink(missing_ok=True)
+            path.rmdir()
+        raise

@@ -15,7 +15,8 @@ from rsmm.datasets.transforms.scaling import ScaleMeanStd
 from rsmm.datasets.transforms.scenes import LoadBandFiles
 from rsmm.errors import DataError
 from rsmm.evaluation.functional.multilabel import multilabel_average_precision
-from rsmm.sensors import SENTINEL2, band_order
+from rsmm.geo.io import write_raster
+from rsmm.sensors import SENTINEL2, band_order, band_stats
 
 
 def write_patch(root: Path, name: str, labels: list[str]) -> None:
@@ -61,6 +62,33 @@ def test_reads_the_published_layout(root) -> None:
     image = LoadBandFiles(size=120)(data.get_data_info(0))['img']
     assert image.shape == (120, 120, 3)
     assert image.dtype == np.uint16
+
+
+def test_reads_radar_patches_in_decibels(tmp_path: Path) -> None:
+    """BigEarthNet-S1: float32 as stored, and normalised by the published figures."""
+    name = 'S1A_IW_GRDH_1SDV_20170613T165043_33UUP_61_39'
+    (tmp_path / name).mkdir()
+    rng = np.random.default_rng(0)
+    stored = {}
+    for band, mean, std in (('VH', -19.29, 5.46), ('VV', -12.62, 5.12)):
+        stored[band] = rng.normal(mean, std, (120, 120)).astype(np.float32)
+        stored[band][0, 0] = 0.0  # an echo, not a missing pixel
+        write_raster(tmp_path / name / f'{name}_{band}.tif', stored[band])
+    labels = {'labels': ['Pastures'], 'corresponding_s2_patch': 'S2A_1_2'}
+    (tmp_path / name / f'{name}_labels_metadata.json').write_text(json.dumps(labels))
+    data = BigEarthNet(str(tmp_path), bands='bigearthnet-s1')
+    results = LoadBandFiles(size=120)(data.get_data_info(0))
+    assert results['bands'] == ('VV', 'VH')
+    assert results['gt_label'] == [4]
+    assert results['img'].dtype == np.float32
+    for k, band in enumerate(('VV', 'VH')):
+        np.testing.assert_array_equal(results['img'][..., k], stored[band])
+    mean, std = band_stats('bigearthnet-s1', results['bands'])
+    normal = (results['img'] - np.float32(mean)) / np.float32(std)
+    assert np.abs(normal.mean(axis=(0, 1))).max() < 0.05
+    assert np.abs(normal.std(axis=(0, 1)) - 1).max() < 0.05
+    with pytest.raises(DataError, match='B04'):
+        LoadBandFiles(size=120)(BigEarthNet(str(tmp_path), bands=['B04']).get_data_info(0))
 
 
 def test_stretch_of_the_protocol(root) -> None:

@@ -147,7 +147,7 @@ def detector(root: Path, count: int) -> dict:
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
     ]
-    dataset = dict(type='CocoBoxes', data_root=str(root / str(count)), split='all', pipeline=steps)
+    dataset = dict(type='BoxFolder', data_root=str(root / str(count)), split='all', pipeline=steps)
     name = 'DetDataPreprocessor' if count == 3 else 'MultiSpectralDetPreprocessor'
     own = preprocessor(name, count) | dict(pad_size_divisor=32)
     return {'model': dict(data_preprocessor=own), 'train_dataloader': loader(dataset)}

@@ -71,7 +71,7 @@ def test_command_line_with_a_network(tool, cells, repo_root, tmp_path, capsys):
         '--checkpoint', 'random', '--no-page', '--options', 'components=8',
     ])  # fmt: skip
     assert 'in 1 cells, written to' in capsys.readouterr().out
-    facts = json.loads(next(tmp_path.glob('work/*/labels.json')).read_text())['facts']
+    facts = json.loads(next(tmp_path.glob('work/*/labels.json')).read_text())['facts']['facts']
     assert facts['scale'] > 2
 
 
@@ -81,6 +81,6 @@ def test_command_line_settings(tool, cells, tmp_path):
     note = json.loads(next(tmp_path.glob('work/*/labels.json')).read_text())
     assert note['made']['options']['min_change'] == 0.25
     assert note['made']['options']['lasting'] is False
-    assert note['facts']['threshold'] >= 0.25
+    assert note['facts']['facts']['threshold'] >= 0.25
     with pytest.raises(ConfigError, match="Did you mean 'min_voxels'"):
         tool.main([*call, '--options', 'min_voxel=3'])

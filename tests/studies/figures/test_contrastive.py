@@ -32,7 +32,7 @@ def is_picture(path: Path) -> bool:
 def test_views_of_a_config(method: str, tmp_path) -> None:
     archive = write_archive(tmp_path / 'caco', places=4, days=OLD_DAYS + DAYS)
     options = {
-        'method': method, 'archive': 'caco', 'data_root': str(archive), 'scene_size': 24,
+        'mode': method, 'archive': 'CACoDataset', 'data_root': str(archive), 'scene_size': 24,
         'view_size': 24,
     }  # fmt: skip
     config = CONFIGS / 'seco' / 'seco_resnet18_200e_seco-100k.py'
