@@ -105,6 +105,8 @@ def _dealt(
 
 
 def _files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DataNotFoundError('there is no such folder', where=folder)
     found = by_stem(list_files(folder))
     if not found:
         raise DataNotFoundError('holds no images', where=folder)

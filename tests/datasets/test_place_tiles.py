@@ -88,6 +88,14 @@ def test_images_without_a_place_are_divided_by_themselves(tmp_path: Path) -> Non
     assert set(counts) == {'train', 'val'}
 
 
+def test_an_absent_folder_is_not_called_empty(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='images: there is no such folder'):
+        make_tiles(tmp_path / 'none', tmp_path / 'out', tile=32)
+    (tmp_path / 'some' / 'images').mkdir(parents=True)
+    with pytest.raises(DataError, match='images: holds no images'):
+        make_tiles(tmp_path / 'some', tmp_path / 'out', tile=32)
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     scenes(tmp_path / 'in')
     with pytest.raises(DataError, match='too few for train, val'):
