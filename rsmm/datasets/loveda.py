@@ -66,8 +66,8 @@ class LoveDA(MapFolder):
     def folders(self) -> tuple[list[tuple[Path, Path]], bool]:
         """Return the folders of the scenes, or of one's own arrangement."""
         root = Path(self.data_root)
-        parts = ('Train', 'Val') if self.split == 'all' else (self.split.capitalize(),)
-        parts = [root / part / scene for part in parts for scene in self.scenes]
+        names = ('Train', 'Val') if self.split == 'all' else (self.split.capitalize(),)
+        parts = [root / name / scene for name in names for scene in self.scenes]
         images, masks = root / 'img_dir', root / 'ann_dir'
         if any(part.is_dir() for part in parts):
             return [(part / 'images_png', part / 'masks_png') for part in parts], True

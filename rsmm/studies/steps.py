@@ -13,8 +13,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from rsmm.apis import run
-from rsmm.checkpoints.run_files import best_checkpoint, newest_checkpoint
 from rsmm.errors import CheckpointError
 from rsmm.utils import atomic_write
 from rsmm.utils.done_marker import DoneMarker, content_stamp, read_marker
@@ -79,6 +77,8 @@ def prepare_folder(folder: Path, made: Mapping[str, object]) -> None:
 
 def resume_from(folder: Path) -> str | bool:
     """Return the newest undamaged checkpoint of a folder; without one the others go, and False."""
+    from rsmm.checkpoints.run_files import newest_checkpoint
+
     newest = newest_checkpoint(folder, intact=True)
     if newest is None:
         for path in folder.glob('*.pth'):
@@ -102,6 +102,9 @@ def train_once(config: Config, folder: Path, options: Mapping[str, object]) -> P
     Returns:
         The checkpoint of the last step.
     """
+    from rsmm.apis import run
+    from rsmm.checkpoints.run_files import best_checkpoint, newest_checkpoint
+
     made = made_of(config, options, folder.parent)
     marker = DoneMarker(folder / DONE, made)
     facts = marker.facts()

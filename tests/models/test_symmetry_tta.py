@@ -84,6 +84,10 @@ def test_a_turned_image_gets_the_turned_map(code) -> None:
 def test_what_it_cannot_turn_is_refused() -> None:
     with pytest.raises(ConfigError, match='views=3 is not one of'):
         wrapped(CLASSES, views=3)
-    classifier = dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.LeNet5'))
+    classifier = dict(
+        type='mmpretrain.ImageClassifier',
+        backbone=dict(type='mmpretrain.LeNet5'),
+        data_preprocessor=PREPROCESSOR,
+    )
     with pytest.raises(ConfigError, match='maps no single images or pairs'):
         wrapped(classifier)
