@@ -26,10 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 @given(
     height=st.integers(1, 90), width=st.integers(1, 90), tile=st.integers(1, 64),
-    share=st.floats(0, 1), merge=st.sampled_from(['mean', 'linear']), batch=st.integers(1, 5),
+    share=st.floats(0.05, 1), merge=st.sampled_from(['mean', 'linear']), batch=st.integers(1, 5),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
 def test_the_identity_gives_back_the_image(height, width, tile, share, merge, batch):
+    """Strides from a twentieth of a tile: sums of thousands of float32 round by more than 1e-5."""
     image = np.random.default_rng(height * 97 + width).normal(size=(height, width, 2))
     image = image.astype(np.float32)
     stride = max(1, round(tile * share))
